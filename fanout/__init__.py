@@ -1,0 +1,20 @@
+"""fanout runs one function over every mailbox of a mail server, from as many processes as it takes."""
+
+from __future__ import annotations
+
+from fanout import own_workers  # noqa: F401 - before anything of ours imports `workers`
+from fanout.api import Found, MailboxesFailedError, run
+from fanout.errors import FanoutError, StoppedError, UsageError
+from fanout.outcomes import Outcome
+from workers.messages import Recording
+
+__all__ = [
+    "FanoutError",
+    "Found",
+    "MailboxesFailedError",
+    "Outcome",
+    "Recording",
+    "StoppedError",
+    "UsageError",
+    "run",
+]

@@ -1,0 +1,116 @@
+"""`run`: a job over a server, from Python."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+from fanout import job as jobs
+from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
+from fanout.errors import FanoutError
+from fanout.ledger import TemporaryLedger
+from fanout.progress import Silent
+from fanout.roster import Choice
+from workers.messages import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fanout.outcomes import Outcome
+    from fanout.roster import Roster
+
+
+class MailboxesFailedError(FanoutError):
+    """Some mailboxes failed, and the caller wanted none to."""
+
+    exit_code = 1
+
+
+class Outcomes:
+    """Some outcomes of a run: has a length, and can be gone through again and again."""
+
+    def __init__(self, count: int, read: Callable[[], Iterator[Outcome]]) -> None:
+        self._count = count
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return self._read()
+
+
+class Found:
+    """What a run found: iterate over it for the outcome of every mailbox, in the order of the roster.
+
+    Outcomes are read from a temporary file, which is gone with this object: memory does not grow with them.
+    """
+
+    def __init__(self, report: Report, ledger: TemporaryLedger) -> None:
+        self._ledger = ledger
+        self._roster: Roster = report.roster
+        #: The results of all mailboxes that are done, added up: numbers, or the fields of objects that hold numbers.
+        self.totals = report.merge.total
+        #: What ended the run early: an error, or a signal; None when every mailbox has its outcome.
+        self.stopped_by = report.stopped_by
+        #: The outcomes of mailboxes that are done, and of those that failed.
+        self.succeeded = Outcomes(report.merge.succeeded, lambda: (each for each in self if each.ok))
+        self.failed = Outcomes(report.merge.failed, ledger.failures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ledger.close()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return self._ledger.outcomes(self._roster)
+
+    def __len__(self) -> int:
+        return len(self.succeeded) + len(self.failed)
+
+    def __repr__(self) -> str:
+        return f"<Found: {len(self.succeeded):,} done, {len(self.failed):,} failed, of {self._roster.count:,}>"
+
+    def raise_for_failures(self) -> None:
+        """Raise MailboxesFailedError, which names the first ones, unless every mailbox is done."""
+        if not self.failed and self.stopped_by is None:
+            return
+        first = [f"{each.mailbox}: {each.error.message}" for each in islice(self.failed, 3) if each.error]
+        raise MailboxesFailedError(f"{self!r}; first: {'; '.join(first) or self.stopped_by}")
+
+
+def run(  # noqa: PLR0913 - each is a word of the command line, and named by the caller
+    job: str | Callable[..., object],
+    *,
+    server: str,
+    workers: int | None = None,
+    chunk_size: int | None = None,
+    mailboxes: Iterable[str] | None = None,
+    limit: int | None = None,
+    options: dict[str, Any] | None = None,
+    recording: Recording = Recording.RECORDS,
+    separate_connections: bool = False,
+    start_method: str | None = None,
+) -> Found:
+    """Run a job over every mailbox of a server, and return what was found.
+
+    `job`: a function that takes an open mailbox, or the words for one that the command line takes. `workers`: processes,
+    by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
+    names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
+    the job, values that JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
+    costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe.
+
+    A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Raises UsageError
+    for what can't be run and StoppedError when the server can't be listed.
+    """
+    told = Task(jobs.named(job) if isinstance(job, str) else jobs.carried(job), options or {}, recording)
+    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, "the names given" if mailboxes is not None else "")
+    force = Workforce(chunk_size=chunk_size, separate_connections=separate_connections, start_method=start_method)
+    if workers is not None:
+        force = replace(force, workers=workers)
+    ledger = TemporaryLedger(recording)
+    with Conductor(wanted, force, ledger) as conductor:
+        roster, how = conductor.survey()
+        return Found(conductor.run(told, roster, how, Outlet(Silent())), ledger)

@@ -1,0 +1,160 @@
+"""A run from its plan to its report: list the roster, cut it, go through it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+from fanout.dispatch import Dispatch
+from fanout.engines.processes import ProcessEngine
+from fanout.errors import UsageError
+from fanout.listing import Listing
+from fanout.loop import Loop
+from fanout.merge import Merge
+from fanout.partition import partition
+from fanout.roster import Choice, Roster
+from workers.messages import MAX_RESULT, Begin, Job, Names, Recording
+from workers.servers import ServerUrlError, server_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fanout.events import Interrupted
+    from fanout.ledger import Ledger
+    from fanout.merge import Sink
+    from fanout.partition import Partition
+    from fanout.progress import Progress
+    from workers.messages import Announced, Error
+
+#: Names in one page of the ledger's roster.
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """Which mailboxes of which server."""
+
+    server: str
+    choice: Choice = field(default_factory=Choice)
+    #: The names, where they do not come from the server, and what they were read from.
+    names: Iterable[str] | None = None
+    names_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Workforce:
+    """Who does the work, and in what portions."""
+
+    #: Worker processes; as many as this process may use cores unless said otherwise.
+    workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    #: Mailboxes a chunk; None for guided chunks.
+    chunk_size: int | None = None
+    separate_connections: bool = False
+    #: `fork`, `spawn`, or None for fork wherever that is safe.
+    start_method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is done at each mailbox."""
+
+    job: Job
+    options: dict[str, Any] = field(default_factory=dict)
+    recording: Recording = Recording.RECORDS
+    #: Bytes of the largest result, as JSON.
+    max_result: int = MAX_RESULT
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run ended."""
+
+    roster: Roster
+    merge: Merge
+    #: What ended it before every mailbox had its outcome; None when every one has.
+    stopped_by: Error | Interrupted | None
+
+
+class Conductor:
+    """Leads a run, or the plan of one. A context manager: on leaving it no process is left."""
+
+    def __init__(self, mailboxes: Mailboxes, workforce: Workforce, ledger: Ledger) -> None:
+        """Nothing is started yet. Raises UsageError for a server's URL or a number of workers that can't be used."""
+        if workforce.workers < 1:
+            raise UsageError(f"{workforce.workers} workers: a run needs at least 1")
+        try:
+            self._server = server_at(mailboxes.server)
+        except ServerUrlError as error:
+            raise UsageError(str(error)) from error
+        self._mailboxes = mailboxes
+        self._workforce = workforce
+        self._ledger = ledger
+        self._engine = ProcessEngine(workforce.workers, workforce.start_method)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.close()
+
+    def survey(self) -> tuple[Roster, Partition]:
+        """List the roster into the ledger, and decide how it is cut.
+
+        Raises UsageError for an empty roster and for a chunk above the capacity, StoppedError when the server can't be
+        listed.
+        """
+        force, given = self._workforce, self._mailboxes.names
+        asked = Names.NONE if given is not None else self._mailboxes.choice.names
+        with Listing(self._engine, self._begin(None), asked) as listing:
+            announced = listing.announced()
+            try:
+                how = partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
+            except ValueError as error:
+                raise UsageError(str(error)) from error
+            roster = self._roster(announced, listing.names() if given is None else iter(given))
+        if not roster.count:
+            raise UsageError(f"no mailbox is left to visit: {roster.source}, and what was chosen of it, give none")
+        return roster, how
+
+    def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet) -> Report:
+        """Go through the roster. Raises StoppedError when the ledger or the sink takes no more."""
+        merge = Merge(self._ledger, roster, outlet.sink)
+        dispatch = Dispatch(roster.count, how, self._workforce.workers)
+        Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress)
+        return Report(roster, merge, dispatch.stopped_by)
+
+    def _roster(self, announced: Announced, names: Iterator[str]) -> Roster:
+        choice = self._mailboxes.choice
+        source = self._mailboxes.names_from or announced.source
+        if announced.numbered is not None and self._mailboxes.names is None and not choice.by_name:
+            count = choice.of_count(announced.numbered)
+            return Roster(count, source, self._computed_names, numbered=True)
+        return Roster(self._write_down(choice.of(names)), source, self._ledger.names, numbered=False)
+
+    def _computed_names(self, ordinals: range) -> list[str]:
+        return [self._server.address(ordinal) for ordinal in ordinals]
+
+    def _write_down(self, names: Iterator[str]) -> int:
+        """Put the names into the ledger, by pages; returns how many there are."""
+        count = 0
+        while page := list(islice(names, PAGE)):
+            self._ledger.add_names(page)
+            count += len(page)
+        return count
+
+    def _begin(self, task: Task | None) -> Begin:
+        """What every worker is told first; a roster worker has no task."""
+        where = (self._mailboxes.server, self._workforce.separate_connections)
+        if task is None:
+            return Begin(*where, Recording.RESULTS)
+        return Begin(*where, task.recording, task.job, task.options, task.max_result)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where a run is heard of, beside its ledger."""
+
+    progress: Progress
+    sink: Sink | None = None

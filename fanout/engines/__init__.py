@@ -1,0 +1,1 @@
+"""What performs the commands of dispatch: processes on this machine."""

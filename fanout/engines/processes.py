@@ -1,0 +1,323 @@
+"""The engine of processes on this machine: performs the commands of dispatch, and tells what happened.
+
+    parent ==(socket of packets)== template --fork--> workers
+    parent --(pipe of chunks)--> worker --(pipe of findings)--> parent        a pair for each worker
+
+One selector over the socket and all pipes, one thread, nothing that blocks: what a pipe does not take at once waits here
+until it does. `multiprocess` starts the template and gives the pipes; its pickling touches no result.
+
+This module knows no roster, no run file and no time.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import selectors
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Self
+
+import msgspec
+import multiprocess
+
+from fanout.events import Babbled, Ended, Event, Heard
+from workers import template
+from workers.messages import Begin, FrameError, FrameReader, Message, ToParent, frame
+from workers.slots import Slots
+
+#: Bytes read from a pipe at a time: four full pipes, so that one look is enough for what a worker could write meanwhile.
+READ_BYTES = 2**18
+
+#: Seconds that workers may take to end their sessions when a run is over, and the template to end after them.
+PATIENCE = 5.0
+
+_template_words: msgspec.msgpack.Decoder[template.Started | template.Exited] = msgspec.msgpack.Decoder(
+    template.Started | template.Exited
+)
+
+
+class EngineError(Exception):
+    """This machine would not give the engine what it needs."""
+
+
+class _Worker:
+    """A worker's process as the parent sees it: two pipe ends, and a descriptor of the process once it runs."""
+
+    def __init__(self, number: int, inbox: int, outbox: int) -> None:
+        self.number = number
+        #: What this end writes to, and reads from; None when that pipe is closed.
+        self.inbox: int | None = inbox
+        self.outbox: int | None = outbox
+        self.reader: FrameReader[ToParent] = FrameReader(ToParent)
+        #: What the pipe has not taken yet.
+        self.unsent = bytearray()
+        self.pidfd: int | None = None
+        self.doomed = False
+        self.code: int | None = None
+
+    def kill(self) -> None:
+        """Kill it now, or as soon as it is known to run."""
+        self.doomed = True
+        if self.pidfd is not None:
+            try:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            except ProcessLookupError:  # it was faster
+                return
+
+
+class ProcessEngine:
+    """Workers as processes of this machine. A context manager: on leaving it no process is left."""
+
+    def __init__(self, count: int, start_method: str | None = None) -> None:
+        """For up to `count` workers. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe."""
+        self._method = start_method or "fork"
+        self._slots = Slots.create(count)
+        self._workers: dict[int, _Worker] = {}
+        self._selector = selectors.DefaultSelector()
+        self._woken, self.wake = socket.socketpair()
+        for end in (self._woken, self.wake):
+            os.set_blocking(end.fileno(), False)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._events: list[Event] = []
+        self._control: socket.socket | None = None
+        self._template: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def start(self, number: int, begin: Begin) -> None:
+        """Start worker `number`, which has no process now. Its first message will be Ready or Unable."""
+        if self._control is None:
+            self._start_template()
+        assert self._control is not None
+        ours_read, theirs_write = multiprocess.Pipe(duplex=False)
+        theirs_read, ours_write = multiprocess.Pipe(duplex=False)
+        inbox, outbox = os.dup(ours_write.fileno()), os.dup(ours_read.fileno())
+        given = [theirs_read.fileno(), theirs_write.fileno(), self._slots.descriptor]
+        packet = msgspec.msgpack.encode(template.Start(number))
+        with suppress(ConnectionError):  # a template that has just died is heard of below, and this start with it
+            socket.send_fds(self._control, [packet], given)
+        for end in (ours_read, theirs_write, theirs_read, ours_write):
+            end.close()
+        self._open(number, inbox, outbox)
+        self.send(number, begin)
+
+    def send(self, number: int, message: Message) -> None:
+        """Give the worker a message, after those it was given before."""
+        worker = self._workers[number]
+        worker.unsent += frame(message)
+        self._write(worker)
+
+    def kill(self, number: int) -> None:
+        """Kill the worker. It ends as any other death does, with Ended."""
+        self._workers[number].kill()
+
+    def retire(self, number: int) -> None:
+        """Tell the worker that there is nothing more to do."""
+        self._close_inbox(self._workers[number])
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None) -> list[Event]:
+        """What happened, in order; waits up to `timeout` seconds for the first of it. None waits for ever.
+
+        Returns early, perhaps with nothing, when something is written to `wake`.
+        """
+        for key, ready in self._selector.select(timeout):
+            what = key.data
+            if isinstance(what, _Worker):
+                if ready & selectors.EVENT_WRITE:
+                    self._write(what)
+                else:
+                    self._read(what)
+            elif key.fileobj is self._control:
+                self._hear_template()
+            else:
+                self._woken.recv(READ_BYTES)
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def living(self) -> int:
+        """Workers that have not ended."""
+        return len(self._workers)
+
+    # --- the pipes ----------------------------------------------------------------------------------------------------
+
+    def _open(self, number: int, inbox: int, outbox: int) -> None:
+        worker = _Worker(number, inbox, outbox)
+        os.set_blocking(inbox, False)
+        os.set_blocking(outbox, False)
+        self._workers[number] = worker
+        self._slots.clear(number)
+        self._selector.register(outbox, selectors.EVENT_READ, worker)
+
+    def _write(self, worker: _Worker) -> None:
+        if worker.inbox is None:
+            return
+        watched = worker.inbox in self._selector.get_map()
+        try:
+            del worker.unsent[: os.write(worker.inbox, worker.unsent)]
+        except BlockingIOError:
+            pass  # the pipe is full: it will be said when it is not
+        except BrokenPipeError:  # the worker is gone, which is heard of elsewhere
+            self._close_inbox(worker)
+            return
+        if worker.unsent and not watched:
+            self._selector.register(worker.inbox, selectors.EVENT_WRITE, worker)
+        elif watched and not worker.unsent:
+            self._selector.unregister(worker.inbox)
+
+    def _read(self, worker: _Worker) -> bool:
+        """Take what the worker has written. False when there is nothing more to take now."""
+        if worker.outbox is None:
+            return False
+        try:
+            data = os.read(worker.outbox, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close_outbox(worker)
+            worker.kill()  # its pipe ends where it ends; one that closed it can do nothing any more
+            return False
+        try:
+            self._events.extend([Heard(worker.number, message) for message in worker.reader.feed(data)])
+        except FrameError as error:
+            self._close_outbox(worker)
+            self._events.append(Babbled(worker.number, str(error)))
+        return True
+
+    def _close_inbox(self, worker: _Worker) -> None:
+        if worker.inbox is not None:
+            if worker.inbox in self._selector.get_map():
+                self._selector.unregister(worker.inbox)
+            os.close(worker.inbox)
+            worker.inbox = None
+
+    def _close_outbox(self, worker: _Worker) -> None:
+        if worker.outbox is not None:
+            self._selector.unregister(worker.outbox)
+            os.close(worker.outbox)
+            worker.outbox = None
+
+    # --- the template -------------------------------------------------------------------------------------------------
+
+    def _start_template(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        os.set_blocking(self._control.fileno(), False)
+        context = multiprocess.get_context(_safe_method(self._method))
+        arguments = (theirs, self._method, list(sys.path))
+        self._template = context.Process(target=template.main, args=arguments, daemon=False)
+        with template.own_imports_first():
+            self._template.start()
+        theirs.close()
+        self._selector.register(self._control, selectors.EVENT_READ)
+
+    def _hear_template(self) -> None:
+        """Take every packet that is there."""
+        while self._control is not None:
+            try:
+                packet, descriptors, _, _ = socket.recv_fds(self._control, template.PACKET, 1)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                packet, descriptors = b"", []
+            if packet:
+                self._take(_template_words.decode(packet), descriptors)
+            else:
+                self._lose_template()
+
+    def _take(self, message: template.Started | template.Exited, descriptors: list[int]) -> None:
+        worker = self._workers[message.number]
+        if isinstance(message, template.Exited):
+            self._end(worker, _how(message.code))
+            return
+        worker.pidfd = descriptors[0]
+        if worker.doomed:
+            worker.kill()
+
+    def _lose_template(self) -> None:
+        """The template is gone, and with it every worker: the kernel kills them when it ends. Another one can be started."""
+        self._drop_template()
+        for worker in list(self._workers.values()):
+            worker.kill()
+            if worker.pidfd is not None:
+                _await(worker.pidfd)
+            self._end(worker, "the template process ended")
+
+    def _drop_template(self) -> None:
+        if self._control is not None:
+            self._selector.unregister(self._control)
+            self._control.close()
+            self._control = None
+            self._template.join(PATIENCE)
+            if self._template.exitcode is None:
+                self._template.kill()
+                self._template.join()
+            self._template.close()
+
+    def _end(self, worker: _Worker, how: str) -> None:
+        """The process is no more: hear what it wrote before, then say so."""
+        while self._read(worker):
+            pass
+        self._close_inbox(worker)
+        self._close_outbox(worker)
+        if worker.pidfd is not None:
+            os.close(worker.pidfd)
+        del self._workers[worker.number]
+        self._events.append(Ended(worker.number, how, self._slots.at(worker.number)))
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Let every worker end its session and leave; those that take too long are left to `close`."""
+        for number in list(self._workers):
+            self.retire(number)
+        while self._workers and self.wait(PATIENCE):
+            pass
+
+    def close(self) -> None:
+        """End every process that is left, at once, and give back what was held. May be called again."""
+        self._drop_template()  # which kills whatever lives below it
+        for worker in self._workers.values():
+            self._close_inbox(worker)
+            self._close_outbox(worker)
+            if worker.pidfd is not None:
+                os.close(worker.pidfd)
+        self._workers.clear()
+        if self._selector.get_map() is not None:
+            self._selector.close()
+            self._woken.close()
+            self.wake.close()
+            self._slots.close()
+
+
+def _safe_method(method: str) -> str:
+    """How to start the template itself: a fork only where this process has one thread, or a lock could be held for ever."""
+    alone = threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1
+    return "fork" if method == "fork" and alone else "spawn"
+
+
+def _await(pidfd: int) -> None:
+    """Wait until a process that was killed has ended."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll(PATIENCE * 1000)
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,24 @@
+"""Whose fault it is: the three ways in which a run as a whole can fail, each with its exit code.
+
+A mailbox that fails is none of them: it is an outcome. An exception of any other class is a bug in fanout.
+"""
+
+from __future__ import annotations
+
+
+class FanoutError(Exception):
+    """A run that could not be, or could not go on. Raise one of its kinds."""
+
+    exit_code: int
+
+
+class UsageError(FanoutError):
+    """The user asked for something that can't be: says what, and what would be right."""
+
+    exit_code = 2
+
+
+class StoppedError(FanoutError):
+    """The outside world stopped the run: a server that is gone, a full disk. What was done is kept."""
+
+    exit_code = 3

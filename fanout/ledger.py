@@ -1,0 +1,129 @@
+"""The ledger: where a run's roster and outcomes are kept. Two kinds: the run file, and a temporary file."""
+
+from __future__ import annotations
+
+import tempfile
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.outcomes import Outcome, read_records, read_results
+from workers.messages import Found, Printed, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.roster import Roster
+
+#: Bytes that a temporary ledger holds in memory before it goes to disk.
+IN_MEMORY = 2**23
+
+
+class Ledger(Protocol):
+    """Takes what dispatch has settled. Each mailbox is told of once; what was taken is kept at the next commit."""
+
+    def add_names(self, addresses: list[str]) -> None:
+        """Take the next page of the roster."""
+        ...
+
+    def names(self, ordinals: range) -> list[str]:
+        """The names of neighbours in the roster."""
+        ...
+
+    def keep(self, found: Found, attempts: int) -> None:
+        """Take mailboxes that are done."""
+        ...
+
+    def settle(self, ordinal: int, line: bytes) -> None:
+        """Take the record of a mailbox that failed."""
+        ...
+
+    def note(self, printed: Printed) -> None:
+        """Take what a job printed."""
+        ...
+
+    def commit(self) -> None:
+        """Make durable what was taken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Piece:
+    """Where some lines stand in the temporary file, and which mailboxes they tell of."""
+
+    first: int
+    count: int
+    attempts: int
+    offset: int
+    length: int
+
+
+class TemporaryLedger:
+    """A ledger for a run that nobody wants to go on with: a temporary file that is gone with the process.
+
+    Lines are kept as they came; a place for each frame of them is all that stays in memory.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close
+        self._end = 0
+        self._pages: list[_Piece] = []
+        self._done: list[_Piece] = []
+        self._failed: dict[int, _Piece] = {}
+        #: What jobs printed, by ordinal.
+        self.output: dict[int, str] = {}
+
+    def add_names(self, addresses: list[str]) -> None:
+        first = self._pages[-1].first + self._pages[-1].count if self._pages else 0
+        self._pages.append(self._append(first, len(addresses), 0, "\n".join(addresses).encode()))
+
+    def names(self, ordinals: range) -> list[str]:
+        names: list[str] = []
+        place = bisect_right(self._pages, ordinals.start, key=lambda page: page.first) - 1
+        while len(names) < len(ordinals):
+            page = self._pages[place]
+            start = ordinals.start + len(names) - page.first
+            names += self._read(page).decode().split("\n")[start : start + len(ordinals) - len(names)]
+            place += 1
+        return names
+
+    def keep(self, found: Found, attempts: int) -> None:
+        self._done.append(self._append(found.first, found.count, attempts, found.lines))
+
+    def settle(self, ordinal: int, line: bytes) -> None:
+        self._failed[ordinal] = self._append(ordinal, 1, 0, line)
+
+    def note(self, printed: Printed) -> None:
+        self.output[printed.ordinal] = self.output.get(printed.ordinal, "") + printed.text
+
+    def commit(self) -> None:
+        """Nothing here is durable."""
+
+    def outcomes(self, roster: Roster) -> Iterator[Outcome]:
+        """Every outcome, in the order of the roster."""
+        for piece in sorted([*self._done, *self._failed.values()]):
+            lines = self._read(piece)
+            if piece.first in self._failed or self._recording is Recording.RECORDS:
+                yield from read_records(lines)
+            else:
+                yield from read_results(lines, piece.first, piece.attempts, roster.name)
+
+    def failures(self) -> Iterator[Outcome]:
+        """The outcomes that failed, in the order of the roster."""
+        for _, piece in sorted(self._failed.items()):
+            yield from read_records(self._read(piece))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _append(self, first: int, count: int, attempts: int, data: bytes) -> _Piece:
+        piece = _Piece(first, count, attempts, self._end, len(data))
+        self._file.seek(self._end)
+        self._file.write(data)
+        self._end += len(data)
+        return piece
+
+    def _read(self, piece: _Piece) -> bytes:
+        self._file.seek(piece.offset)
+        return self._file.read(piece.length)

@@ -1,0 +1,76 @@
+"""The listing: a worker of its own asks the server, so that one that hangs cannot hang the parent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.errors import StoppedError
+from fanout.events import Babbled, Ended, Heard
+from workers.messages import Announced, Begin, Listed, ListMailboxes, Names, Ready, Unable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.events import Event
+    from fanout.loop import Engine
+    from workers.messages import ToParent
+
+#: The number of the roster worker; it has ended before others are started.
+_NUMBER = 0
+
+
+class Listing:
+    """One conversation with a roster worker. A context manager: on leaving it the worker has ended."""
+
+    def __init__(self, engine: Engine, begin: Begin, names: Names) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._wanted = names
+        self._ended = False
+
+    def __enter__(self) -> Listing:
+        self._engine.start(_NUMBER, self._begin)
+        self._engine.send(_NUMBER, ListMailboxes(self._wanted))
+        self._messages = self._hear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._ended:
+            self._engine.kill(_NUMBER)
+        while not self._ended:
+            for event in self._engine.wait(None):
+                self._ended = self._ended or isinstance(event, Ended)
+
+    def announced(self) -> Announced:
+        """What the server says of itself; to be asked once, and first. Raises StoppedError."""
+        for message in self._messages:
+            if isinstance(message, Announced):
+                return message
+        raise StoppedError("the roster worker said nothing of the server")
+
+    def names(self) -> Iterator[str]:
+        """The names that were asked for, in the server's order. Raises StoppedError."""
+        for message in self._messages:
+            if isinstance(message, Listed):
+                if not message.addresses:
+                    return
+                yield from message.addresses
+
+    def _hear(self) -> Iterator[ToParent]:
+        while not self._ended:
+            for event in self._engine.wait(None):
+                yield from self._said(event)
+
+    def _said(self, event: Event) -> Iterator[ToParent]:
+        match event:
+            case Heard(message=Unable(error)):
+                raise StoppedError(f"the mailboxes can't be listed: {error.message}")
+            case Heard(message=Ready()):
+                return
+            case Heard(message=message):
+                yield message
+            case Babbled(what=what):
+                raise StoppedError(f"the roster worker talked nonsense: {what}")
+            case Ended(how=how):
+                self._ended = True
+                raise StoppedError(f"the roster worker ended before the roster did: {how}")

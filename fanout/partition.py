@@ -1,0 +1,81 @@
+"""The partition: how many mailboxes the next chunk gets. Pure: it knows the roster's length and nothing else.
+
+Chunks are cut from the front of what is left of the roster, one when a worker can take it. So a partition is a function
+from what remains to the size of one chunk, and never more than the server's capacity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The largest guided chunk. Beyond it a chunk's own cost is no more to be seen; below MAPI's ceiling of logons it leaves
+#: room for stores that a session keeps for itself.
+LARGEST_GUIDED = 250
+
+
+class ChunkTooLargeError(ValueError):
+    """A chunk that no session can hold open."""
+
+
+class Partition(Protocol):
+    """How a roster is cut."""
+
+    def size(self, remaining: int) -> int:
+        """Mailboxes in the next chunk, 1 to `remaining`. `remaining` is at least 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Chunks of one size; the last one may be smaller."""
+
+    chunk_size: int
+
+    def size(self, remaining: int) -> int:
+        return min(self.chunk_size, remaining)
+
+
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """Large chunks first, small ones last: guided self-scheduling (Polychronopoulos and Kuck, 1987).
+
+    A chunk is what remains divided by twice the workers, so that the last ones are small enough to end together.
+    """
+
+    workers: int
+    largest: int
+
+    def size(self, remaining: int) -> int:
+        return max(1, min(self.largest, remaining // (2 * self.workers)))
+
+
+def partition(chunk_size: int | None, workers: int, capacity: int | None, arithmetic: str = "") -> Partition:
+    """The partition for a chunk size, or the guided one for None.
+
+    Raises ChunkTooLargeError, with the arithmetic, for a chunk that is larger than the capacity; ValueError for one
+    below 1 and for fewer than 1 worker.
+    """
+    if workers < 1:
+        raise ValueError(f"{workers} workers: a run needs at least 1")
+    if chunk_size is None:
+        return Guided(workers, min(LARGEST_GUIDED, capacity or LARGEST_GUIDED))
+    if chunk_size < 1:
+        raise ValueError(f"a chunk of {chunk_size} mailboxes: a chunk has at least 1")
+    if capacity is not None and chunk_size > capacity:
+        raise ChunkTooLargeError(
+            f"a chunk of {chunk_size} mailboxes is more than the {capacity} that one session can hold open: {arithmetic}"
+        )
+    return Fixed(chunk_size)
+
+
+def chunks(how: Partition, count: int) -> Iterator[range]:
+    """The ordinals of each chunk of a roster of `count`, in the order in which they are given out."""
+    first = 0
+    while first < count:
+        size = how.size(count - first)
+        yield range(first, first + size)
+        first += size

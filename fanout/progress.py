@@ -1,0 +1,62 @@
+"""Progress: plain lines at growing intervals, so that a long run is not silent and its log not long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds from the start to the first line; each further interval is longer by half, up to the longest.
+FIRST = 5.0
+LONGEST = 300.0
+
+
+class Progress(Protocol):
+    """Is shown where a run stands, often."""
+
+    def show(self, now: float, settled: int, failed: int) -> None:
+        """`now`: seconds, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def show(self, now: float, settled: int, failed: int) -> None:
+        """Nothing to be seen."""
+
+
+class Lines:
+    """Says a line when it is time."""
+
+    def __init__(self, count: int, say: Callable[[str], object]) -> None:
+        self._count = count
+        self._say = say
+        self._begun: float | None = None
+        self._interval = FIRST
+        self._next = 0.0
+
+    def show(self, now: float, settled: int, failed: int) -> None:
+        if self._begun is None:
+            self._begun, self._next = now, now + self._interval
+        if now < self._next:
+            return
+        seconds = now - self._begun
+        rate = settled / seconds
+        left = f", {duration((self._count - settled) / rate)} left" if rate else ""
+        self._say(f"{settled:,} of {self._count:,} mailboxes, {failed:,} failed, {rate:,.0f} a second{left}")
+        self._interval = min(self._interval * 1.5, LONGEST)
+        self._next = now + self._interval
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

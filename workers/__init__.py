@@ -1,0 +1,1 @@
+"""The child: one session, one chunk at a time. Knows no fanout and no scheduling."""

@@ -1,0 +1,28 @@
+"""The built-in jobs: functions that are called with one open mailbox and return, or yield, what they found."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: A job's name, and the module and function it stands for. Nothing is imported until a job is wanted.
+BUILT_IN: dict[str, tuple[str, str]] = {
+    "census": ("workers.jobs.census", "census"),
+    "folders": ("workers.jobs.folders", "folders"),
+    "logon": ("workers.jobs.logon", "logon"),
+}
+
+
+def load(name: str) -> Callable[..., Any]:
+    """The function of a built-in job; its options are its keyword-only parameters. Raises KeyError."""
+    module, function = BUILT_IN[name]
+    job: Callable[..., Any] = getattr(import_module(module), function)
+    return job
+
+
+def descriptions() -> dict[str, str]:
+    """Each built-in job in one line: the first of its docstring."""
+    return {name: (load(name).__doc__ or "").partition("\n")[0] for name in BUILT_IN}

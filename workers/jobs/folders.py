@@ -1,0 +1,21 @@
+"""The job `folders`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workers.mailbox import Mailbox
+
+
+def folders(mailbox: Mailbox) -> Iterator[dict[str, str | int]]:
+    """Lists every folder with its messages, unread messages and bytes, ordered by path."""
+    for folder in mailbox.folders():
+        yield {
+            "path": folder.path,
+            "messages": folder.message_count,
+            "unread": folder.unread_count,
+            "bytes": folder.size,
+        }

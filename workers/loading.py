@@ -1,0 +1,104 @@
+"""From the words for a job to the function that is called with each mailbox."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dill
+
+from workers.messages import FileJob, Job, ModuleJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from workers.mailbox import Mailbox
+
+#: The module name under which a job's file is imported: no package can have it.
+_FILE_MODULE = "fanout job"
+
+
+class JobError(Exception):
+    """A job that can't be had, or can't be called as asked: says what is wrong and what would be right."""
+
+
+def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
+    """The job, ready to be called with an open mailbox. A job that yields gives the list of what it yields.
+
+    Raises JobError where the module, the file or the function isn't there or doesn't take the options. What a module
+    raises while it is imported is passed on.
+    """
+    function = _function(job)
+    _check_options(job.function, function, options)
+    bound = partial(function, **options) if options else function
+    if not inspect.isgeneratorfunction(function):
+        return bound
+
+    def rows(mailbox: Mailbox) -> list[object]:
+        return list(bound(mailbox))
+
+    return rows
+
+
+def _function(job: Job) -> Callable[..., Any]:
+    if isinstance(job, ModuleJob):
+        return _attribute(_module(job), job.function)
+    if isinstance(job, FileJob):
+        return _attribute(_file(job), job.function)
+    function: Callable[..., Any] = dill.loads(job.pickle)
+    return function
+
+
+def _module(job: ModuleJob) -> ModuleType:
+    try:
+        return importlib.import_module(job.module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{job.module}.".startswith(f"{error.name}."):
+            raise
+        raise JobError(f"there is no module {job.module!r}, from which {job.function!r} was to come") from error
+
+
+def _file(job: FileJob) -> ModuleType:
+    if _FILE_MODULE in sys.modules:
+        return sys.modules[_FILE_MODULE]
+    path = Path(job.path)
+    spec = importlib.util.spec_from_file_location(_FILE_MODULE, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise JobError(f"{job.path!r} is no Python file; a job's file is given as path/to/file.py:function")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_FILE_MODULE] = module
+    sys.path.append(str(path.resolve().parent))  # its neighbours can be imported, and shadow nothing
+    spec.loader.exec_module(module)
+    return module
+
+
+def _attribute(module: ModuleType, name: str) -> Callable[..., Any]:
+    function = getattr(module, name, None)
+    where = module.__file__ or module.__name__
+    if function is None:
+        functions = [each for each, thing in vars(module).items() if inspect.isfunction(thing)]
+        raise JobError(f"{where} has no function {name!r}; it has {', '.join(functions) or 'none'}")
+    if not callable(function):
+        raise JobError(f"{name!r} of {where} can't be called: a job is a function that takes a mailbox")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _check_options(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a callable of C tells nothing of itself
+        return
+    try:
+        signature.bind(object(), **options)
+    except TypeError as error:
+        takes = [str(parameter) for parameter in list(signature.parameters.values())[1:]]
+        raise JobError(
+            f"the job {name!r} can't be called like this: {error}; its options are {', '.join(takes) or 'none'}"
+        ) from error

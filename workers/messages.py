@@ -1,0 +1,282 @@
+"""All that crosses the pipe, and how it is framed.
+
+A message is a msgspec Struct, written as a MessagePack array behind its length. Shared words belong to the child, so
+this module knows neither fanout nor a mail protocol. What arrives is checked when it is decoded: a type that does not
+fit, a length that can't be, half a message where the pipe ends, all are a FrameError, and the other side is not believed
+any more.
+
+    parent  -- Begin, Chunk, ListMailboxes -->  worker
+    parent  <-- Ready, Found, Failed, Printed, ChunkDone, Announced, Listed, Unable --  worker
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from workers.causes import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Bytes before a message: its length, unsigned, little-endian.
+HEADER = struct.Struct("<I")
+
+#: Bytes of the largest message. A result may be large, a length beyond this is nonsense: four bytes of text read as a
+#: length are 0x20202020 and more, half a gigabyte.
+MAX_MESSAGE = 256 * 2**20
+
+
+#: Bytes of one result as JSON, unless the run says otherwise: far beyond any report, well below what a pipe carries.
+MAX_RESULT = 64 * 2**20
+
+
+class FrameError(Exception):
+    """What came over the pipe is no message."""
+
+
+class Recording(Enum):
+    """What a worker writes down for a mailbox that is done: one line of JSON either way."""
+
+    #: The result alone: the least that can cross a pipe.
+    RESULTS = "results"
+    #: The whole record of DESIGN: mailbox, ok, result, attempts, seconds.
+    RECORDS = "records"
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """The common shape of all messages: an array whose first element names the class."""
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+
+
+class ModuleJob(Message, frozen=True):
+    """A function that the worker imports by its module's name."""
+
+    module: str
+    function: str
+
+
+class FileJob(Message, frozen=True):
+    """A function in a file that no import path leads to."""
+
+    path: str
+    function: str
+
+
+class PickledJob(Message, frozen=True):
+    """A function of `__main__` or of a notebook, pickled by dill."""
+
+    function: str
+    pickle: bytes
+
+
+Job = ModuleJob | FileJob | PickledJob
+
+
+# --- parent to worker -------------------------------------------------------------------------------------------------
+
+
+class Begin(Message, frozen=True):
+    """The first message to every worker."""
+
+    server: str
+    separate_connections: bool
+    recording: Recording
+    job: Job | None = None
+    options: dict[str, Any] = {}
+    #: Bytes of the largest result, as JSON.
+    max_result: int = MAX_RESULT
+
+
+class Chunk(Message, frozen=True):
+    """Some mailboxes, neighbours in the roster, given to one worker together."""
+
+    number: int
+    #: The ordinal of the first one; the others follow it.
+    first: int
+    count: int
+    #: Which attempt at these mailboxes this is; 1 is the first.
+    attempt: int = 1
+    #: Their names in order; None where the server computes a name from the ordinal.
+    addresses: list[str] | None = None
+
+    @property
+    def ordinals(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+class Names(Enum):
+    """Which names a roster worker is to list."""
+
+    #: None: the mailboxes come from elsewhere, and only the capacity is wanted.
+    NONE = "none"
+    #: Those that cannot be computed from an ordinal.
+    UNNUMBERED = "unnumbered"
+    #: Every one, because a choice is made among them by name.
+    ALL = "all"
+
+
+class ListMailboxes(Message, frozen=True):
+    """Asks for the server's capacity, and for its roster."""
+
+    names: Names
+
+
+ToWorker = Begin | Chunk | ListMailboxes
+
+
+# --- worker to parent -------------------------------------------------------------------------------------------------
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why one mailbox failed, as its record tells it. An object, not an array: it stands in JSON for people."""
+
+    #: The exception's class, or what took its place.
+    type: str
+    message: str
+    cause: Cause
+    #: The server's own number, as `0x8004010F`; None where there was none.
+    code: str | None = None
+    traceback: str | None = None
+    retryable: bool = False
+
+
+class Ready(Message, frozen=True):
+    """The worker has imported the job and holds a session."""
+
+
+class Found(Message, frozen=True):
+    """Mailboxes that are done: neighbours, in order, each with one line."""
+
+    chunk: int
+    first: int
+    count: int
+    #: `count` lines of JSON, each ended by a newline.
+    lines: bytes
+    #: The results of these lines, folded, as JSON.
+    total: bytes
+
+
+class Failed(Message, frozen=True):
+    """One mailbox whose attempt failed."""
+
+    chunk: int
+    ordinal: int
+    seconds: float
+    error: Error
+
+
+class Printed(Message, frozen=True):
+    """What the job printed or logged while it was at a mailbox."""
+
+    ordinal: int
+    text: str
+
+
+class ChunkDone(Message, frozen=True):
+    """Every mailbox of the chunk has been told of."""
+
+    chunk: int
+
+
+class Announced(Message, frozen=True):
+    """What the server says of itself, before the first page of its roster."""
+
+    #: Mailboxes a session can hold; None where there is no ceiling.
+    capacity: int | None
+    #: The capacity in words, for the person who asked for more.
+    arithmetic: str
+    #: How many mailboxes there are, where names are computed from ordinals; None where pages list them.
+    numbered: int | None
+    #: Where the roster comes from, and what it cannot see.
+    source: str
+
+
+class Listed(Message, frozen=True):
+    """One page of the roster; an empty one ends it."""
+
+    addresses: list[str]
+
+
+class Unable(Message, frozen=True):
+    """The worker can't work at all: its job or its server is not to be had. It ends after this."""
+
+    error: Error
+
+
+ToParent = Ready | Found | Failed | Printed | ChunkDone | Announced | Listed | Unable
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def frame(message: Message) -> bytes:
+    """The bytes of one message. Raises FrameError when it is larger than a message may be."""
+    body = _encode(message)
+    if len(body) > MAX_MESSAGE:
+        raise FrameError(f"a message of {len(body):,} bytes; the largest has {MAX_MESSAGE:,}")
+    return HEADER.pack(len(body)) + body
+
+
+T = TypeVar("T")
+
+
+class FrameReader(Generic[T]):
+    """Turns the bytes of a pipe, however they are cut, back into messages. The type of message it takes is checked."""
+
+    def __init__(self, words: Any) -> None:  # noqa: ANN401 - a union of types has no type of its own in 3.11
+        self._decode = msgspec.msgpack.Decoder(words).decode
+        self._parts: list[bytes] = []
+        self._held = 0
+        #: Bytes that must be held before anything can be decoded: keeps a large message from being joined again and
+        #: again while its parts trickle in.
+        self._wanted = HEADER.size
+
+    def feed(self, data: bytes) -> list[T]:
+        """The messages that are complete with these bytes. Raises FrameError, after which the reader is of no use."""
+        self._parts.append(data)
+        self._held += len(data)
+        if self._held < self._wanted:
+            return []
+        whole = data if len(self._parts) == 1 else b"".join(self._parts)
+        return list(self._messages(whole))
+
+    def end(self) -> None:
+        """Say that the pipe has ended. Raises FrameError if it ended within a message."""
+        if self._held:
+            raise FrameError(f"the pipe ended within a message, {self._held} bytes into it")
+
+    def _messages(self, whole: bytes) -> Iterator[T]:
+        view = memoryview(whole)
+        at = 0
+        while True:
+            start = at + HEADER.size
+            length = _length(view, at) if start <= len(view) else 0
+            if start + length > len(view) or start > len(view):
+                break
+            yield self._message(view[start : start + length])
+            at = start + length
+        self._keep(whole[at:], HEADER.size + length)
+
+    def _message(self, body: memoryview) -> T:
+        try:
+            message: T = self._decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise FrameError(f"a message that says nothing: {error}") from error
+        return message
+
+    def _keep(self, rest: bytes, wanted: int) -> None:
+        self._parts = [rest] if rest else []
+        self._held = len(rest)
+        self._wanted = wanted
+
+
+def _length(view: memoryview, at: int) -> int:
+    length: int = HEADER.unpack_from(view, at)[0]
+    if length > MAX_MESSAGE:
+        raise FrameError(f"a message of {length:,} bytes is announced; the largest has {MAX_MESSAGE:,}")
+    return length

@@ -1,0 +1,55 @@
+"""What a job prints or logs, kept with the mailbox that it was at."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+
+from workers.messages import Printed
+from workers.slots import NOWHERE
+
+#: Characters kept of one mailbox. More is cut, and the cut is said.
+MAX_OUTPUT = 64 * 1024
+
+
+class Output(io.TextIOBase):
+    """A text stream that notes at which mailbox each piece was written; it costs nothing while nothing is written."""
+
+    def __init__(self, slot: memoryview) -> None:
+        self._slot = slot
+        self._written: dict[int, list[str]] = {}
+
+    def capture(self) -> None:
+        """Take the place of stdout and stderr, and of where logging goes."""
+        sys.stdout = sys.stderr = self
+        logging.basicConfig(
+            stream=self,
+            level=logging.INFO,
+            format="%(levelname)s %(name)s: %(message)s",
+            force=True,
+        )
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        ordinal = self._slot[0]
+        if ordinal == NOWHERE:  # at no mailbox: the job's module is being imported, or a thread of it speaks late
+            os.write(2, text.encode("utf-8", "backslashreplace"))
+        else:
+            self._written.setdefault(ordinal, []).append(text)
+        return len(text)
+
+    def take(self) -> list[Printed]:
+        """What has been written since the last call, mailbox by mailbox."""
+        written, self._written = self._written, {}
+        return [Printed(ordinal, _cut("".join(parts))) for ordinal, parts in written.items()]
+
+
+def _cut(text: str) -> str:
+    whole = text.encode("utf-8", "replace").decode()  # a lone surrogate could not cross the pipe
+    if len(whole) <= MAX_OUTPUT:
+        return whole
+    return f"{whole[:MAX_OUTPUT]}\n[cut: {len(whole) - MAX_OUTPUT:,} more characters]\n"

@@ -1,0 +1,97 @@
+"""Server URLs: from the words of `--server` to the thing that opens mailboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from workers.null import NullServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
+
+    from workers.mailbox import Mailbox
+
+
+class ServerUrlError(ValueError):
+    """A server URL that can't be used: says which part is wrong and what would be right."""
+
+
+class Session(Protocol):
+    """A worker's session: the one thing through which it opens mailboxes."""
+
+    def open(self, address: str) -> AbstractContextManager[Mailbox]:
+        """Log on to a mailbox; leaving the context logs off. Raises MailboxError when it can't be opened."""
+        ...
+
+    def mailboxes(
+        self, ordinals: range, addresses: list[str] | None, slot: memoryview
+    ) -> Generator[Mailbox, None, None]:
+        """Open one mailbox after the other; each is logged off when the next is asked for, or the walk closed.
+
+        `slot[0]` is the ordinal of the mailbox under way before anything of it reaches the server. `addresses` is None
+        where the server computes them from the ordinals. Raises MailboxError when one can't be opened; the walk has
+        ended then, and another one may begin behind it. Logging off never raises.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session and its connections."""
+        ...
+
+
+class Server(Protocol):
+    """What holds the mailboxes."""
+
+    @property
+    def capacity(self) -> int | None:
+        """Mailboxes that one session can hold open at a time; None where there is no ceiling."""
+        ...
+
+    @property
+    def arithmetic(self) -> str:
+        """The capacity in words, for whoever asks for more."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where the roster comes from, and what it cannot see."""
+        ...
+
+    @property
+    def numbered(self) -> int | None:
+        """How many mailboxes there are, where a walk computes their names; None where they must be listed."""
+        ...
+
+    def address(self, ordinal: int) -> str:
+        """The name of mailbox `ordinal`, 0 <= ordinal < numbered."""
+        ...
+
+    def addresses(self) -> Iterator[str]:
+        """Every mailbox's name, in the fixed order of the roster."""
+        ...
+
+    def session(self) -> Session:
+        """Connect. A worker does so once."""
+        ...
+
+
+def _null(url: str, *, separate_connections: bool) -> Server:  # noqa: ARG001 - there is nothing to connect to
+    count = url.removeprefix("null:")
+    if not count.isdecimal():
+        raise ServerUrlError(f"{url!r}: null: takes the number of mailboxes, as in null:1000")
+    return NullServer(int(count))
+
+
+#: What makes a server of a URL, by its scheme.
+SCHEMES: dict[str, Callable[..., Server]] = {"null": _null}
+
+
+def server_at(url: str, *, separate_connections: bool = False) -> Server:
+    """The server that a URL names; nothing is connected yet. Raises ServerUrlError."""
+    scheme, colon, _ = url.partition(":")
+    make = SCHEMES.get(scheme)
+    if not colon or make is None:
+        known = ", ".join(f"{name}:" for name in SCHEMES)
+        raise ServerUrlError(f"{url!r}: a server's URL begins with one of {known}")
+    return make(url, separate_connections=separate_connections)

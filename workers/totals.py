@@ -1,0 +1,52 @@
+"""Folding results: how the results of many mailboxes become one.
+
+The fold runs in the worker, over the results of a frame, and again in the parent, over the folds of the frames; so it
+must not matter in which order or grouping it is done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NUMBERS = (int, float)
+
+#: The fold of no results: adding it changes nothing.
+NOTHING = None
+
+
+def fold(results: Sequence[object]) -> object:
+    """The sum of results: numbers (True counts as 1) are added, objects field by field.
+
+    What has no sum (text, lists, dates) is left out, and so are numbers that stand beside objects. The fold of nothing,
+    and of results that have no sum, is None.
+    """
+    try:
+        return sum(results) if results else NOTHING  # type: ignore[arg-type]  # all numbers: at the speed of C
+    except TypeError:
+        return _fold_one_by_one(results)
+
+
+def add(total: object, result: object) -> object:
+    """The sum of two results or totals. `total` is given up by the caller; it may come back changed."""
+    if isinstance(result, dict):
+        return _add_fields(total if isinstance(total, dict) else {}, result)
+    if isinstance(total, dict) or not isinstance(result, _NUMBERS):
+        return total
+    return total + result if isinstance(total, _NUMBERS) else result
+
+
+def _fold_one_by_one(results: Sequence[object]) -> object:
+    total: object = NOTHING
+    for result in results:
+        total = add(total, result)
+    return total
+
+
+def _add_fields(total: dict[Any, Any], result: dict[Any, Any]) -> dict[Any, Any]:
+    for name, value in result.items():
+        if isinstance(value, _NUMBERS):
+            total[name] = total.get(name, 0) + value
+    return total

@@ -1,0 +1,254 @@
+"""The visit: for each mailbox of a chunk, log on, run the job, log off; yield what is to be told of it.
+
+A session gives open mailboxes one after another (`Session.mailboxes`) and marks each in the slot before anything of it
+reaches the server. A failure, of the log-on or of the job, ends that walk; a new walk goes on behind the mailbox that
+failed. So nothing has to be looked at for a mailbox that is well: for jobs of microseconds that is most of the cost.
+
+Mailboxes are taken in strides. After each the clock is read, and what was found is written down. A stride is one
+mailbox wherever mailboxes take a millisecond or more, and grows only below that; so what has been found is told within
+FLUSH_SECONDS, except for what the mailbox under way adds.
+
+This module knows no pipe and no server.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from workers import totals
+from workers.failures import describe, unwritable
+from workers.messages import ChunkDone, Failed, Found
+from workers.slots import NOWHERE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from workers.mailbox import Mailbox
+    from workers.messages import Chunk, ToParent
+    from workers.output import Output
+    from workers.servers import Session
+
+#: Seconds that a finding waits in the worker at the most, and bytes that wait there: frames of 64 to 128 KB cost least.
+FLUSH_SECONDS = 0.1
+FLUSH_BYTES = 64 * 1024
+
+#: A stride doubles while it takes less than this and fills less than that, up to so many mailboxes.
+QUICK_SECONDS = 0.001
+QUICK_BYTES = 16 * 1024
+LONGEST_STRIDE = 64
+
+_encoder = msgspec.json.Encoder()
+
+
+class Record(msgspec.Struct):
+    """The record of a mailbox that is done, as it stands in the JSONL file."""
+
+    mailbox: str
+    ok: bool
+    result: object
+    attempts: int
+    seconds: float
+
+
+class Recorder(Protocol):
+    """How mailboxes are visited, and what is written down of each."""
+
+    #: When the mailbox under way was begun, on the visitor's clock.
+    begun: float
+
+    def take(self, mailboxes: Iterator[Mailbox], attempt: int, entries: list[object]) -> None:
+        """Run the job over the mailboxes; append what is to be written of each. Lets the first failure through."""
+        ...
+
+    def results(self, entries: list[object]) -> list[object]:
+        """The results within the entries."""
+        ...
+
+
+class ResultsRecorder:
+    """Writes down the result alone, and loops at the speed of C."""
+
+    def __init__(self, job: Callable[[Mailbox], object], clock: Callable[[], float]) -> None:
+        self._job = job
+        self._clock = clock
+        self.begun = clock()
+
+    def take(self, mailboxes: Iterator[Mailbox], attempt: int, entries: list[object]) -> None:  # noqa: ARG002
+        self.begun = self._clock()
+        entries.extend(map(self._job, mailboxes))
+
+    def results(self, entries: list[object]) -> list[object]:
+        return entries
+
+
+class RecordsRecorder:
+    """Writes down whole records. Their seconds begin where the mailbox before ended: log-on and log-off count."""
+
+    def __init__(self, job: Callable[[Mailbox], object], clock: Callable[[], float]) -> None:
+        self._job = job
+        self._clock = clock
+        self.begun = clock()
+
+    def take(self, mailboxes: Iterator[Mailbox], attempt: int, entries: list[object]) -> None:
+        job, clock = self._job, self._clock
+        self.begun = clock()
+        for mailbox in mailboxes:
+            result = job(mailbox)
+            ended = clock()
+            entries.append(
+                Record(mailbox.address, ok=True, result=result, attempts=attempt, seconds=round(ended - self.begun, 6))
+            )
+            self.begun = ended
+
+    def results(self, entries: list[object]) -> list[object]:
+        return [entry.result for entry in entries if isinstance(entry, Record)]
+
+
+class Visitor:
+    """Visits chunks, one at a time, over one session."""
+
+    def __init__(
+        self,
+        session: Session,
+        recorder: Recorder,
+        slot: memoryview,
+        output: Output,
+        max_result: int,
+    ) -> None:
+        self._session = session
+        self._recorder = recorder
+        self._slot = slot
+        self._output = output
+        self._max_result = max_result
+        self._clock: Callable[[], float] = time.monotonic
+        self._stride = 1
+
+    def visit(self, chunk: Chunk) -> Iterator[list[ToParent]]:
+        """Yield what is to be told of the chunk, in its order; each list is meant for one write to the pipe.
+
+        Every mailbox of the chunk is told of exactly once, in a Found or as a Failed; the last message is ChunkDone.
+        """
+        findings = _Findings(chunk, self._clock(), self._max_result)
+        while findings.next < findings.stop:
+            for _ in self._walk(findings):
+                yield self._told(findings)
+        self._slot[0] = NOWHERE
+        yield [*self._told(findings), ChunkDone(chunk.number)]
+
+    def _walk(self, findings: _Findings) -> Iterator[None]:
+        """Visit mailboxes up to the end of the chunk or to the first failure; yield when it is time to tell."""
+        mailboxes = self._session.mailboxes(*findings.rest(), self._slot)
+        failure = None
+        while findings.next < findings.stop and failure is None:
+            failure = self._take(mailboxes, findings)
+            if findings.due(self._recorder.begun):
+                yield
+        mailboxes.close()
+
+    def _take(self, mailboxes: Generator[Mailbox], findings: _Findings) -> BaseException | None:
+        """Take one stride, and write it down. Returns what ended it early."""
+        entries: list[object] = []
+        stride = min(self._stride, findings.stop - findings.next)
+        begun = self._clock()
+        failure = self._run(islice(mailboxes, stride), findings.chunk.attempt, entries)
+        ended = self._clock()
+        written = findings.write(entries, self._recorder)
+        if failure is not None:
+            findings.fail(failure, ended - self._recorder.begun)
+        self._recorder.begun = ended
+        self._fit_stride(ended - begun, written)
+        return failure
+
+    def _run(self, mailboxes: Iterator[Mailbox], attempt: int, entries: list[object]) -> BaseException | None:
+        limit = len(entries)
+        try:
+            self._recorder.take(mailboxes, attempt, entries)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a job are outcomes, too
+            return error
+        if len(entries) == limit:
+            return RuntimeError("the session ended its walk before the chunk's end")
+        return None
+
+    def _fit_stride(self, seconds: float, written: int) -> None:
+        if seconds < QUICK_SECONDS and written < QUICK_BYTES:
+            self._stride = min(self._stride * 2, LONGEST_STRIDE)
+        elif self._stride > 1:
+            self._stride //= 2
+
+    def _told(self, findings: _Findings) -> list[ToParent]:
+        return [*self._output.take(), *findings.tell(self._clock())]
+
+
+class _Findings:
+    """What was found in a chunk and has not been told yet."""
+
+    def __init__(self, chunk: Chunk, now: float, max_result: int) -> None:
+        self.chunk = chunk
+        self._max_result = max_result
+        #: The ordinal of the next mailbox to visit, and the one behind the chunk's last.
+        self.next = chunk.first
+        self.stop = chunk.first + chunk.count
+        self._messages: list[ToParent] = []
+        self._lines = bytearray()
+        self._total: object = totals.NOTHING
+        self._first = chunk.first
+        self._told_at = now
+
+    def rest(self) -> tuple[range, list[str] | None]:
+        """The ordinals and addresses that have not been visited."""
+        addresses = self.chunk.addresses
+        return range(self.next, self.stop), addresses and addresses[self.next - self.chunk.first :]
+
+    def due(self, now: float) -> bool:
+        return now - self._told_at >= FLUSH_SECONDS or len(self._lines) >= FLUSH_BYTES
+
+    def write(self, entries: list[object], recorder: Recorder) -> int:
+        """Write a line for each entry; one that can't be written fails its mailbox. Returns the bytes written."""
+        before = len(self._lines)
+        try:
+            self._write(entries, recorder)
+        except Exception as error:  # noqa: BLE001 - whatever a result's encoding raises is that mailbox's failure
+            self._write_apart(entries, recorder, error)
+        return len(self._lines) - before
+
+    def _write(self, entries: list[object], recorder: Recorder) -> None:
+        lines = _encoder.encode_lines(entries)
+        if len(lines) > self._max_result:
+            raise ValueError(f"it has {len(lines):,} bytes as JSON, more than the {self._max_result:,} allowed")
+        self._total = totals.add(self._total, totals.fold(recorder.results(entries)))
+        self._lines += lines
+        self.next += len(entries)
+
+    def _write_apart(self, entries: list[object], recorder: Recorder, error: Exception) -> None:
+        if len(entries) == 1:
+            self.fail(unwritable(error), getattr(entries[0], "seconds", 0.0))
+            return
+        for entry in entries:
+            self.write([entry], recorder)
+
+    def fail(self, failure: BaseException, seconds: float) -> None:
+        """Note that the next mailbox failed."""
+        self._close_found()
+        self._messages.append(Failed(self.chunk.number, self.next, round(seconds, 6), describe(failure)))
+        self.next += 1
+        self._first = self.next
+
+    def tell(self, now: float) -> list[ToParent]:
+        """All that has not been told."""
+        self._close_found()
+        messages, self._messages = self._messages, []
+        self._told_at = now
+        return messages
+
+    def _close_found(self) -> None:
+        count = self.next - self._first
+        if count:
+            total = _encoder.encode(self._total)
+            self._messages.append(Found(self.chunk.number, self._first, count, bytes(self._lines), total))
+        self._lines.clear()
+        self._total = totals.NOTHING
+        self._first = self.next
