@@ -41,7 +41,6 @@ from workers.causes import Cause
 from workers.messages import (
     Announced,
     Chunk,
-    ChunkDone,
     Error,
     Failed,
     Found,
@@ -163,8 +162,6 @@ class Dispatch:
         match message:
             case Found():
                 return self._found(number, worker, message)
-            case ChunkDone():
-                return self._chunk_done(number, worker, message)
             case Failed():
                 return self._failed(number, worker, message)
             case Printed():
@@ -184,30 +181,23 @@ class Dispatch:
         flight = self._flight(worker, found.chunk, found.first, found.count)
         if flight is None or found.lines.count(b"\n") != found.count:
             return self._kill(number)
-        flight.next += found.count
-        self._progress(found.count)
-        return [Keep(number, found, flight.chunk.attempt)]
+        self.settled += found.count
+        kept = Keep(number, found, flight.chunk.attempt)
+        return [kept, *self._advance(number, worker, found.count)]
 
     def _failed(self, number: int, worker: _Worker, failed: Failed) -> list[Command]:
         flight = self._flight(worker, failed.chunk, failed.ordinal, 1)
         if flight is None:
             return self._kill(number)
-        flight.next += 1
-        self._progress(1)
+        self.settled += 1
         self.failed += 1
-        return [Settle(failed.ordinal, flight.chunk.attempt, failed.seconds, failed.error)]
+        settled = Settle(failed.ordinal, flight.chunk.attempt, failed.seconds, failed.error)
+        return [settled, *self._advance(number, worker, 1)]
 
     def _printed(self, number: int, worker: _Worker, printed: Printed) -> list[Command]:
         if not worker.flights or printed.ordinal not in worker.flights[0].chunk.ordinals:
             return self._kill(number)
         return [Note(printed)]
-
-    def _chunk_done(self, number: int, worker: _Worker, done: ChunkDone) -> list[Command]:
-        flight = worker.flights[0] if worker.flights else None
-        if flight is None or flight.chunk.number != done.chunk or flight.next != flight.stop:
-            return self._kill(number)
-        worker.flights.popleft()
-        return self._feed(number, worker)
 
     def _flight(self, worker: _Worker, chunk: int, first: int, count: int) -> _Flight | None:
         """The worker's first chunk, if these are the next mailboxes of it."""
@@ -217,9 +207,15 @@ class Dispatch:
         fits = flight.chunk.number == chunk and flight.next == first and 0 < count <= flight.stop - first
         return flight if fits else None
 
-    def _progress(self, count: int) -> None:
-        self.settled += count
+    def _advance(self, number: int, worker: _Worker, count: int) -> list[Command]:
+        """Note that the worker has told of `count` mailboxes; when the chunk is done with them, give it the next one."""
         self._in_vain = 0
+        flight = worker.flights[0]
+        flight.next += count
+        if flight.next < flight.stop:
+            return []
+        worker.flights.popleft()
+        return self._feed(number, worker)
 
     # --- life and death -----------------------------------------------------------------------------------------------
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-if TYPE_CHECKING:
-    from workers.messages import Chunk, Error, Found, Printed, ToParent
+from workers.messages import Chunk, Error, Found, Printed, ToParent
 
 
 class _Fact(msgspec.Struct, frozen=True, gc=False):

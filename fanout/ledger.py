@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import weakref
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
     from fanout.roster import Roster
 
-#: Bytes that a temporary ledger holds in memory before it goes to disk.
-IN_MEMORY = 2**23
+#: Bytes that a temporary ledger writes at a time.
+BUFFER = 2**20
 
 
 class Ledger(Protocol):
@@ -66,7 +68,8 @@ class TemporaryLedger:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close
+        self._file = tempfile.TemporaryFile(buffering=BUFFER)  # noqa: SIM115 - it lives as long as this object
+        weakref.finalize(self, self._file.close)
         self._end = 0
         self._pages: list[_Piece] = []
         self._done: list[_Piece] = []
@@ -119,11 +122,10 @@ class TemporaryLedger:
 
     def _append(self, first: int, count: int, attempts: int, data: bytes) -> _Piece:
         piece = _Piece(first, count, attempts, self._end, len(data))
-        self._file.seek(self._end)
         self._file.write(data)
         self._end += len(data)
         return piece
 
     def _read(self, piece: _Piece) -> bytes:
-        self._file.seek(piece.offset)
-        return self._file.read(piece.length)
+        self._file.flush()
+        return os.pread(self._file.fileno(), piece.length, piece.offset)

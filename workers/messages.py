@@ -6,21 +6,18 @@ fit, a length that can't be, half a message where the pipe ends, all are a Frame
 any more.
 
     parent  -- Begin, Chunk, ListMailboxes -->  worker
-    parent  <-- Ready, Found, Failed, Printed, ChunkDone, Announced, Listed, Unable --  worker
+    parent  <-- Ready, Found, Failed, Printed, Announced, Listed, Unable --  worker
 """
 
 from __future__ import annotations
 
 import struct
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from workers.causes import Cause
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Bytes before a message: its length, unsigned, little-endian.
 HEADER = struct.Struct("<I")
@@ -178,12 +175,6 @@ class Printed(Message, frozen=True):
     text: str
 
 
-class ChunkDone(Message, frozen=True):
-    """Every mailbox of the chunk has been told of."""
-
-    chunk: int
-
-
 class Announced(Message, frozen=True):
     """What the server says of itself, before the first page of its roster."""
 
@@ -209,7 +200,7 @@ class Unable(Message, frozen=True):
     error: Error
 
 
-ToParent = Ready | Found | Failed | Printed | ChunkDone | Announced | Listed | Unable
+ToParent = Ready | Found | Failed | Printed | Announced | Listed | Unable
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -243,24 +234,27 @@ class FrameReader(Generic[T]):
         if self._held < self._wanted:
             return []
         whole = data if len(self._parts) == 1 else b"".join(self._parts)
-        return list(self._messages(whole))
+        messages = []
+        view, at, held = memoryview(whole), 0, self._held
+        self._wanted = HEADER.size
+        while held - at >= self._wanted:
+            (length,) = HEADER.unpack_from(view, at)
+            if length > MAX_MESSAGE:
+                raise FrameError(f"a message of {length:,} bytes is announced; the largest has {MAX_MESSAGE:,}")
+            end = at + HEADER.size + length
+            if end > held:
+                self._wanted = HEADER.size + length
+                break
+            messages.append(self._message(view[at + HEADER.size : end]))
+            at = end
+        self._parts = [whole[at:]] if at < held else []
+        self._held = held - at
+        return messages
 
     def end(self) -> None:
         """Say that the pipe has ended. Raises FrameError if it ended within a message."""
         if self._held:
             raise FrameError(f"the pipe ended within a message, {self._held} bytes into it")
-
-    def _messages(self, whole: bytes) -> Iterator[T]:
-        view = memoryview(whole)
-        at = 0
-        while True:
-            start = at + HEADER.size
-            length = _length(view, at) if start <= len(view) else 0
-            if start + length > len(view) or start > len(view):
-                break
-            yield self._message(view[start : start + length])
-            at = start + length
-        self._keep(whole[at:], HEADER.size + length)
 
     def _message(self, body: memoryview) -> T:
         try:
@@ -268,15 +262,3 @@ class FrameReader(Generic[T]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FrameError(f"a message that says nothing: {error}") from error
         return message
-
-    def _keep(self, rest: bytes, wanted: int) -> None:
-        self._parts = [rest] if rest else []
-        self._held = len(rest)
-        self._wanted = wanted
-
-
-def _length(view: memoryview, at: int) -> int:
-    length: int = HEADER.unpack_from(view, at)[0]
-    if length > MAX_MESSAGE:
-        raise FrameError(f"a message of {length:,} bytes is announced; the largest has {MAX_MESSAGE:,}")
-    return length

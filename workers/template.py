@@ -16,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -59,20 +60,26 @@ class Exited(msgspec.Struct, frozen=True, array_like=True, tag=True):
     code: int
 
 
+def forked_main(control: socket.socket, start_method: str, path: list[str]) -> NoReturn:
+    """`main` for a fork of the parent: first let go of all that is the parent's."""
+    _close_all_but({0, 1, 2, control.fileno()})
+    gc.freeze()  # what was inherited is not this process's to collect
+    main(control, start_method, path)
+
+
 def main(control: socket.socket, start_method: str, path: list[str]) -> NoReturn:
     """Be the template until the socket ends. `path` is where jobs are imported from: the parent's own sys.path."""
     sys.path[:] = path
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; this process ends when it has
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _close_all_but({0, 1, 2, control.fileno()})
-    gc.freeze()  # what was inherited from the parent is not this process's to collect
     become_subreaper()
     template = Template(control, start_method)
     try:
         template.serve()
-    finally:
-        template.kill_descendants()
-        os._exit(0)
+    except BaseException:  # noqa: BLE001 - a bug in fanout: it must be seen, and nobody may be left behind by it
+        traceback.print_exc()
+    template.kill_descendants()
+    os._exit(0)
 
 
 def _close_all_but(kept: set[int]) -> None:
@@ -123,8 +130,11 @@ class Template:
         return bool(packet)
 
     def _start(self, number: int, descriptors: list[int]) -> None:
-        arguments = (number, os.getpid(), list(sys.path), self._carried(descriptors))
-        process = self._context.Process(target=_be_worker, args=arguments)
+        if self._method == "fork":
+            target, carried = _forked_worker, list(descriptors)
+        else:
+            target, carried = _spawned_worker, [multiprocess.reduction.DupFd(each) for each in descriptors]
+        process = self._context.Process(target=target, args=(number, os.getpid(), list(sys.path), carried))
         with own_imports_first():
             process.start()
         for descriptor in descriptors:
@@ -134,21 +144,18 @@ class Template:
         self._tell(Started(number, process.pid), [pidfd])
         os.close(pidfd)
 
-    def _carried(self, descriptors: list[int]) -> list[Any]:
-        """The descriptors as the worker's process is called with them: a fork has them, spawn has to be given them."""
-        if self._method == "fork":
-            return list(descriptors)
-        return [multiprocess.reduction.DupFd(descriptor) for descriptor in descriptors]
-
     def _reap(self) -> None:
+        """Reap all that is dead, and tell of the workers among it."""
         for pid in _dead_children():
-            if pid not in self._workers:
+            if pid in self._workers:
+                self._workers[pid][1].join()
+            else:
                 os.waitpid(pid, 0)  # what a job forked and left; ours now
-                continue
-            number, process = self._workers.pop(pid)
-            process.join()
-            self._tell(Exited(number, process.exitcode), [])
-            process.close()
+        for pid, (number, process) in list(self._workers.items()):
+            if process.exitcode is not None:  # reaped above, or by multiprocess while it started another one
+                del self._workers[pid]
+                self._tell(Exited(number, process.exitcode), [])
+                process.close()
 
     def _tell(self, message: Started | Exited, descriptors: list[int]) -> None:
         try:
@@ -213,13 +220,21 @@ def _reap_one() -> None:
         return
 
 
-def _be_worker(number: int, template: int, path: list[str], carried: list[Any]) -> NoReturn:
-    """The first thing that runs in a worker's process."""
-    sys.path[:] = path
+def _forked_worker(number: int, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
+    """The first thing that runs in a fork of the template: let go of all that is the template's."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    die_with(template)
-    descriptors = [each if isinstance(each, int) else each.detach() for each in carried]
     _close_all_but({0, 1, 2, *descriptors})
+    _be_worker(number, template, path, descriptors)
+
+
+def _spawned_worker(number: int, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
+    """The first thing that runs in a new interpreter."""
+    _be_worker(number, template, path, [each.detach() for each in descriptors])
+
+
+def _be_worker(number: int, template: int, path: list[str], descriptors: list[int]) -> NoReturn:
+    die_with(template)
+    sys.path[:] = path
     inbox, outbox, slots = descriptors
     child.main(inbox, outbox, slots, number)

@@ -21,7 +21,7 @@ import msgspec
 
 from workers import totals
 from workers.failures import describe, unwritable
-from workers.messages import ChunkDone, Failed, Found
+from workers.messages import Failed, Found
 from workers.slots import NOWHERE
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ FLUSH_BYTES = 64 * 1024
 #: A stride doubles while it takes less than this and fills less than that, up to so many mailboxes.
 QUICK_SECONDS = 0.001
 QUICK_BYTES = 16 * 1024
-LONGEST_STRIDE = 64
+LONGEST_STRIDE = 256
 
 _encoder = msgspec.json.Encoder()
 
@@ -130,14 +130,14 @@ class Visitor:
     def visit(self, chunk: Chunk) -> Iterator[list[ToParent]]:
         """Yield what is to be told of the chunk, in its order; each list is meant for one write to the pipe.
 
-        Every mailbox of the chunk is told of exactly once, in a Found or as a Failed; the last message is ChunkDone.
+        Every mailbox of the chunk is told of exactly once, in a Found or as a Failed.
         """
         findings = _Findings(chunk, self._clock(), self._max_result)
         while findings.next < findings.stop:
             for _ in self._walk(findings):
                 yield self._told(findings)
         self._slot[0] = NOWHERE
-        yield [*self._told(findings), ChunkDone(chunk.number)]
+        yield self._told(findings)
 
     def _walk(self, findings: _Findings) -> Iterator[None]:
         """Visit mailboxes up to the end of the chunk or to the first failure; yield when it is time to tell."""

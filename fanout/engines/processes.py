@@ -55,6 +55,8 @@ class _Worker:
         self.reader: FrameReader[ToParent] = FrameReader(ToParent)
         #: What the pipe has not taken yet.
         self.unsent = bytearray()
+        #: Whether the selector says when the pipe takes more.
+        self.waits = False
         self.pidfd: int | None = None
         self.doomed = False
         self.code: int | None = None
@@ -132,24 +134,30 @@ class ProcessEngine:
 
         Returns early, perhaps with nothing, when something is written to `wake`.
         """
-        for key, ready in self._selector.select(timeout):
-            what = key.data
-            if isinstance(what, _Worker):
-                if ready & selectors.EVENT_WRITE:
-                    self._write(what)
-                else:
-                    self._read(what)
-            elif key.fileobj is self._control:
-                self._hear_template()
-            else:
-                self._woken.recv(READ_BYTES)
+        woken = False
+        while not self._events and not woken:
+            ready = self._selector.select(timeout)
+            if not ready:
+                break
+            for key, mask in ready:
+                woken |= self._look(key, mask)
         events, self._events = self._events, []
         return events
 
-    @property
-    def living(self) -> int:
-        """Workers that have not ended."""
-        return len(self._workers)
+    def _look(self, key: selectors.SelectorKey, mask: int) -> bool:
+        """Do what one ready descriptor asks for. True when it is `wake`."""
+        what = key.data
+        if isinstance(what, _Worker):
+            if mask & selectors.EVENT_WRITE:
+                self._write(what)
+            else:
+                self._read(what)
+        elif key.fileobj is self._control:
+            self._hear_template()
+        else:
+            self._woken.recv(READ_BYTES)
+            return True
+        return False
 
     # --- the pipes ----------------------------------------------------------------------------------------------------
 
@@ -164,7 +172,6 @@ class ProcessEngine:
     def _write(self, worker: _Worker) -> None:
         if worker.inbox is None:
             return
-        watched = worker.inbox in self._selector.get_map()
         try:
             del worker.unsent[: os.write(worker.inbox, worker.unsent)]
         except BlockingIOError:
@@ -172,10 +179,16 @@ class ProcessEngine:
         except BrokenPipeError:  # the worker is gone, which is heard of elsewhere
             self._close_inbox(worker)
             return
-        if worker.unsent and not watched:
-            self._selector.register(worker.inbox, selectors.EVENT_WRITE, worker)
-        elif watched and not worker.unsent:
-            self._selector.unregister(worker.inbox)
+        if bool(worker.unsent) != worker.waits:
+            self._watch(worker, worker.inbox)
+
+    def _watch(self, worker: _Worker, inbox: int) -> None:
+        """Have the selector say, or not say any more, when the pipe takes more."""
+        worker.waits = not worker.waits
+        if worker.waits:
+            self._selector.register(inbox, selectors.EVENT_WRITE, worker)
+        else:
+            self._selector.unregister(inbox)
 
     def _read(self, worker: _Worker) -> bool:
         """Take what the worker has written. False when there is nothing more to take now."""
@@ -198,8 +211,8 @@ class ProcessEngine:
 
     def _close_inbox(self, worker: _Worker) -> None:
         if worker.inbox is not None:
-            if worker.inbox in self._selector.get_map():
-                self._selector.unregister(worker.inbox)
+            if worker.waits:
+                self._watch(worker, worker.inbox)
             os.close(worker.inbox)
             worker.inbox = None
 
@@ -214,9 +227,10 @@ class ProcessEngine:
     def _start_template(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         os.set_blocking(self._control.fileno(), False)
-        context = multiprocess.get_context(_safe_method(self._method))
+        safe = _safe_method(self._method)
+        main = template.forked_main if safe == "fork" else template.main
         arguments = (theirs, self._method, list(sys.path))
-        self._template = context.Process(target=template.main, args=arguments, daemon=False)
+        self._template = multiprocess.get_context(safe).Process(target=main, args=arguments, daemon=False)
         with template.own_imports_first():
             self._template.start()
         theirs.close()

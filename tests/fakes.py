@@ -1,0 +1,115 @@
+"""Stand-ins for what a test must not need: a session with a server, a clock that runs, a ledger on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.mailbox import Folder, Mailbox
+from workers.messages import Found, Printed
+from workers.slots import NOWHERE, SLOT_BYTES
+
+
+@dataclass
+class FakeClock:
+    """Stands still until it is told to go on."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        assert seconds >= 0, "time can't go backwards"
+        self.now += seconds
+
+
+def empty_slot() -> memoryview:
+    """A slot that nobody shares, at no mailbox."""
+    slot = memoryview(bytearray(SLOT_BYTES)).cast("Q")
+    slot[0] = NOWHERE
+    return slot
+
+
+@dataclass
+class FakeMailbox:
+    address: str
+    display_name: str = ""
+    store: Any = None
+
+    def folders(self) -> list[Folder]:
+        return []
+
+
+@dataclass
+class FakeSession:
+    """Opens mailboxes that are named by their ordinals, one at a time, and notes it."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    #: What the log-on of an ordinal raises.
+    refusals: dict[int, Exception] = field(default_factory=dict)
+    #: Ordinals at which a walk ends without a word, once each.
+    ends_at: set[int] = field(default_factory=set)
+    #: Seconds that a log-on and a log-off take.
+    opening: float = 0.0
+    closing: float = 0.0
+    opened: list[int] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
+
+    def open(self, address: str) -> AbstractContextManager[Mailbox]:
+        return nullcontext(FakeMailbox(address))
+
+    def mailboxes(
+        self, ordinals: range, addresses: list[str] | None, slot: memoryview
+    ) -> Generator[Mailbox, None, None]:
+        names = [str(ordinal) for ordinal in ordinals] if addresses is None else addresses
+        for ordinal, name in zip(ordinals, names, strict=True):
+            slot[0] = ordinal
+            self.clock.advance(self.opening)
+            if ordinal in self.refusals:
+                raise self.refusals[ordinal]
+            if ordinal in self.ends_at:
+                self.ends_at.remove(ordinal)
+                return
+            yield from self._visited(ordinal, name)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _visited(self, ordinal: int, name: str) -> Generator[Mailbox, None, None]:
+        assert self.opened == self.closed, "a mailbox is still open"
+        self.opened.append(ordinal)
+        try:
+            yield FakeMailbox(name)
+        finally:
+            self.clock.advance(self.closing)
+            self.closed.append(ordinal)
+
+
+@dataclass
+class FakeLedger:
+    """Notes what it was given, in order."""
+
+    roster: list[str] = field(default_factory=list)
+    #: Each thing that was taken, and `commit`.
+    taken: list[object] = field(default_factory=list)
+
+    def add_names(self, addresses: list[str]) -> None:
+        self.roster += addresses
+
+    def names(self, ordinals: range) -> list[str]:
+        return self.roster[ordinals.start : ordinals.stop]
+
+    def keep(self, found: Found, attempts: int) -> None:
+        self.taken.append((found, attempts))
+
+    def settle(self, ordinal: int, line: bytes) -> None:
+        self.taken.append((ordinal, line))
+
+    def note(self, printed: Printed) -> None:
+        self.taken.append(printed)
+
+    def commit(self) -> None:
+        self.taken.append("commit")

@@ -1,0 +1,197 @@
+"""Dispatch against a fake engine that does whatever workers may do: every mailbox ends with exactly one outcome."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from fanout.dispatch import CREDIT, Dispatch
+from fanout.events import Babbled, Begun, Command, Ended, Event, Heard, Keep, KillWorker, Send, Settle, StartWorker
+from fanout.partition import Fixed, Guided
+from workers.causes import Cause
+from workers.messages import Chunk, Error, Failed, Found, Ready
+
+SIZE = 7
+
+
+class FakeWorker:
+    """A process as dispatch may imagine it: started, perhaps ready, with chunks of which it has told a part."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.doomed = False
+        self.chunks: deque[Chunk] = deque()
+        self.told = 0
+
+    def at(self) -> int:
+        return self.chunks[0].first + self.told
+
+
+class DispatchMachine(RuleBasedStateMachine):
+    """Workers that become ready, find, fail, die, are killed and talk nonsense, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outcomes: Counter[int] = Counter()
+        self.living: dict[int, FakeWorker] = {}
+        self.blamed: Counter[int] = Counter()
+        self.events: list[Event] = []
+        self.commands: list[Command] = []
+
+    @initialize(count=st.integers(1, 60), workers=st.integers(1, 5), how=st.sampled_from([Fixed, Guided]))
+    def begin(self, count: int, workers: int, how: type[Fixed | Guided]) -> None:
+        partition = Fixed(SIZE) if how is Fixed else Guided(workers, SIZE)
+        self.args = (count, partition, workers)
+        self.dispatch = Dispatch(*self.args)
+        self.happen(Begun())
+
+    def happen(self, event: Event) -> None:
+        self.events.append(event)
+        for command in self.dispatch.handle(event, 0.0):
+            self.commands.append(command)
+            self.perform(command)
+
+    def perform(self, command: Command) -> None:
+        match command:
+            case StartWorker(number):
+                assert number not in self.living
+                self.living[number] = FakeWorker()
+            case KillWorker(number):
+                self.living[number].doomed = True
+            case Send(number, chunk):
+                self.living[number].chunks.append(chunk)
+            case Keep(found=found):
+                self.outcomes.update(range(found.first, found.first + found.count))
+            case Settle(ordinal=ordinal):
+                self.outcomes[ordinal] += 1
+
+    def some(self, data: st.DataObject, numbers: list[int]) -> int:
+        return data.draw(st.sampled_from(sorted(numbers)))
+
+    def busy(self) -> list[int]:
+        return [n for n, worker in self.living.items() if worker.chunks and not worker.doomed]
+
+    @precondition(lambda self: any(not worker.ready for worker in self.living.values()))
+    @rule(data=st.data())
+    def become_ready(self, data: st.DataObject) -> None:
+        number = self.some(data, [n for n, worker in self.living.items() if not worker.ready])
+        self.living[number].ready = True
+        self.happen(Heard(number, Ready()))
+
+    @precondition(lambda self: self.busy())
+    @rule(data=st.data())
+    def find(self, data: st.DataObject) -> None:
+        number = self.some(data, self.busy())
+        worker = self.living[number]
+        chunk = worker.chunks[0]
+        count = data.draw(st.integers(1, chunk.count - worker.told))
+        found = Found(chunk.number, worker.at(), count, b"1\n" * count, b"1")
+        self.advance(worker, count)
+        self.happen(Heard(number, found))
+
+    @precondition(lambda self: self.busy())
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        number = self.some(data, self.busy())
+        worker = self.living[number]
+        failed = Failed(worker.chunks[0].number, worker.at(), 0.1, Error("E", "no", Cause.DENIED))
+        self.advance(worker, 1)
+        self.happen(Heard(number, failed))
+
+    def advance(self, worker: FakeWorker, count: int) -> None:
+        worker.told += count
+        if worker.told == worker.chunks[0].count:
+            worker.chunks.popleft()
+            worker.told = 0
+
+    @precondition(lambda self: self.busy())
+    @rule(data=st.data())
+    def die_at_a_mailbox(self, data: st.DataObject) -> None:
+        number = self.some(data, self.busy())
+        worker = self.living.pop(number)
+        at = data.draw(st.integers(worker.at(), worker.chunks[0].first + worker.chunks[0].count - 1))
+        self.blamed[at] += 1
+        self.happen(Ended(number, "SIGKILL", at))
+
+    @precondition(lambda self: self.living and not self.dispatch.finished)
+    @rule(data=st.data())
+    def die_at_none(self, data: st.DataObject) -> None:
+        number = self.some(data, list(self.living))
+        del self.living[number]
+        self.happen(Ended(number, "exit code 1", None))
+
+    @precondition(lambda self: self.living)
+    @rule(data=st.data(), chunk=st.integers(0, 30), first=st.integers(0, 70), count=st.integers(0, 9))
+    def talk_nonsense(self, data: st.DataObject, chunk: int, first: int, count: int) -> None:
+        """A Found that fits by chance would be true as far as anyone can tell; all others must be refused."""
+        number = self.some(data, list(self.living))
+        worker = self.living[number]
+        if worker.chunks and (chunk, first) == (worker.chunks[0].number, worker.at()):
+            return
+        before = self.outcomes.copy()
+        self.happen(Heard(number, Found(chunk, first, count, b"1\n" * count, b"1")))
+
+        assert self.outcomes == before
+        assert worker.doomed
+
+    @precondition(lambda self: self.living)
+    @rule(data=st.data())
+    def babble(self, data: st.DataObject) -> None:
+        number = self.some(data, list(self.living))
+        self.happen(Babbled(number, "noise"))
+
+        assert self.living[number].doomed
+
+    @rule()
+    def nothing_happens(self) -> None:
+        """A run that has given up, or is done, has nothing more to do."""
+
+    @invariant()
+    def no_mailbox_has_two_outcomes(self) -> None:
+        assert all(count == 1 for count in self.outcomes.values())
+
+    @invariant()
+    def nobody_has_more_than_the_credit_or_a_chunk_above_the_size(self) -> None:
+        for worker in self.living.values():
+            assert len(worker.chunks) <= CREDIT
+            assert all(chunk.count <= SIZE for chunk in worker.chunks)
+
+    def teardown(self) -> None:
+        """Let everyone who lives do their work in peace: then every mailbox has its outcome, unless the run gave up."""
+        while self.living and not self.dispatch.finished:
+            for number, worker in list(self.living.items()):
+                self.work_in_peace(number, worker)
+        if self.dispatch.stopped_by is None:
+            assert sorted(self.outcomes) == list(range(self.dispatch.count))
+        self.no_mailbox_has_two_outcomes()
+        self.the_same_events_give_the_same_commands()
+
+    def work_in_peace(self, number: int, worker: FakeWorker) -> None:
+        if worker.doomed:
+            del self.living[number]
+            self.happen(Ended(number, "SIGKILL", worker.at() if worker.chunks else None))
+        elif not worker.ready:
+            worker.ready = True
+            self.happen(Heard(number, Ready()))
+        elif worker.chunks:
+            chunk, first = worker.chunks[0], worker.at()
+            count = chunk.count - worker.told
+            self.advance(worker, count)
+            self.happen(Heard(number, Found(chunk.number, first, count, b"1\n" * count, b"1")))
+
+    def the_same_events_give_the_same_commands(self) -> None:
+        again = Dispatch(*self.args)
+        assert [command for event in self.events for command in again.handle(event, 0.0)] == self.commands
+
+
+DispatchMachine.TestCase.settings = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=200,
+    stateful_step_count=40,
+    suppress_health_check=[HealthCheck.filter_too_much],
+)
+TestDispatchMachine = DispatchMachine.TestCase
