@@ -33,6 +33,4 @@ def census(mailbox: Mailbox, *, newest: bool = False) -> dict[str, int | str | N
 def _newest(folders: Iterable[Folder]) -> datetime | None:
     """Messages come newest first, so the first of each folder is enough."""
     first = (next(folder.messages(), None) for folder in folders)
-    return max(
-        (message.received for message in first if message and message.received), default=None
-    )
+    return max((message.received for message in first if message and message.received), default=None)
