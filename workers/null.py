@@ -11,21 +11,14 @@ if TYPE_CHECKING:
 
     from workers.mailbox import Folder, Mailbox
 
-_PREFIX = "null-"
-
 
 class NullMailbox:
-    """A name. One object serves a whole walk, so that visiting costs next to nothing."""
+    """A name."""
 
-    __slots__ = ("_address", "ordinal")
+    __slots__ = ("address",)
 
-    def __init__(self, address: str | None = None) -> None:
-        self._address = address
-        self.ordinal = 0
-
-    @property
-    def address(self) -> str:
-        return self._address or f"{_PREFIX}{self.ordinal:08}"
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     @property
     def display_name(self) -> str:
@@ -39,6 +32,24 @@ class NullMailbox:
         return []
 
 
+class _Numbered(NullMailbox):
+    """Whichever mailbox the slot says: one object serves a whole walk, so that visiting costs next to nothing."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, slot: memoryview) -> None:
+        self._slot = slot
+
+    @property
+    def address(self) -> str:  # type: ignore[override]  # computed when it is asked for
+        return name(self._slot[0])
+
+
+def name(ordinal: int) -> str:
+    """What mailbox `ordinal` is called."""
+    return f"null-{ordinal:08}"
+
+
 class NullSession:
     """A session with nobody."""
 
@@ -49,13 +60,11 @@ class NullSession:
         self, ordinals: range, addresses: list[str] | None, slot: memoryview
     ) -> Generator[Mailbox, None, None]:
         if addresses is None:
-            mailbox = NullMailbox()
-            for ordinal in ordinals:
-                slot[0] = mailbox.ordinal = ordinal
+            mailbox = _Numbered(slot)
+            for slot[0] in ordinals:  # the slot is the loop variable: nothing marks it for less
                 yield mailbox
         else:
-            for ordinal, address in zip(ordinals, addresses, strict=True):
-                slot[0] = ordinal
+            for slot[0], address in zip(ordinals, addresses, strict=True):
                 yield NullMailbox(address)
 
     def close(self) -> None:
@@ -73,10 +82,10 @@ class NullServer:
         self.numbered = count
 
     def address(self, ordinal: int) -> str:
-        return f"{_PREFIX}{ordinal:08}"
+        return name(ordinal)
 
     def addresses(self) -> Iterator[str]:
-        return map(self.address, range(self.numbered))
+        return map(name, range(self.numbered))
 
     def session(self) -> NullSession:
         return NullSession()

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from workers.null import NullServer
+from workers.simulated.service import SimulatedService
+from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     from workers.mailbox import Mailbox
-
-
-class ServerUrlError(ValueError):
-    """A server URL that can't be used: says which part is wrong and what would be right."""
 
 
 class Session(Protocol):
@@ -84,7 +82,7 @@ def _null(url: str, *, separate_connections: bool) -> Server:  # noqa: ARG001 - 
 
 
 #: What makes a server of a URL, by its scheme.
-SCHEMES: dict[str, Callable[..., Server]] = {"null": _null}
+SCHEMES: dict[str, Callable[..., Server]] = {"null": _null, "sim": SimulatedService}
 
 
 def server_at(url: str, *, separate_connections: bool = False) -> Server:

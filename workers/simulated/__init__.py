@@ -1,0 +1,1 @@
+"""A simulated Exchange server that executes ROP buffers in the same process."""

@@ -1,0 +1,184 @@
+"""The simulated Exchange server: a Transport and a Directory in this process.
+
+Session contexts, faults, delays and counters are here; what a ROP buffer does is in `execute`. One instance a
+worker: limits and refusals are counted for this process alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from random import Random
+from threading import Event, Lock
+from typing import TYPE_CHECKING
+
+from workers.mapi.hresults import HResult
+from workers.mapi.rops import LogonRequest, OpaqueRequest, ReleaseRequest
+from workers.mapi.transport import ConnectionLost, MailboxRow, RpcError
+from workers.simulated.admission import Admission
+from workers.simulated.execute import Execution, decode
+from workers.simulated.faults import FaultPlan, Tally
+from workers.simulated.maildir import MaildirPopulation
+from workers.simulated.objects import Connection
+from workers.simulated.options import Fault, parse_options
+from workers.simulated.population import GeneratedPopulation
+from workers.simulated.stores import mailbox_dn
+from workers.urls import ServerUrlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workers.mapi.rops import Request
+    from workers.simulated.options import SimulatedOptions
+    from workers.simulated.stores import Population
+
+#: Rows of one page of the mailbox table at most ([KB 813148]: 2**16).
+MOST_MAILBOX_ROWS = 65_536
+
+#: A round trip of a slow mailbox takes so many times the latency, and at least so many seconds.
+_SLOWNESS = 20
+_SLOW_AT_LEAST = 0.1
+
+
+def pause(seconds: float) -> None:
+    """Let time pass; `inf` never returns, and only a signal ends it."""
+    if math.isinf(seconds):
+        Event().wait()
+    elif seconds > 0:
+        time.sleep(seconds)  # noqa: TID251 - the latency of a round trip is what is simulated here
+
+
+class _Context:
+    """A session context with what belongs to its wire."""
+
+    def __init__(self, connection: Connection, random: Random) -> None:
+        self.connection = connection
+        self.random = random
+        #: Held for a whole round trip: those of one context are serial.
+        self.lock = Lock()
+
+
+class SimulatedServer:
+    """A server with a population. `pause` is what lets time pass; tests give one that does not."""
+
+    def __init__(
+        self, population: Population, options: SimulatedOptions, pause: Callable[[float], None] = pause
+    ) -> None:
+        self.population = population
+        self.options = options
+        #: Calls of `execute`, and contexts made, so far.
+        self.round_trips = 0
+        self.connections = 0
+        self.pause = pause
+        self._faults = FaultPlan(options)
+        self._admission = Admission(population, options, self._faults)
+        self._drops = Tally()
+        self._contexts: dict[int, _Context] = {}
+        self._lock = Lock()  # of the counters and the contexts; never held while time passes
+
+    def connect(self, user_dn: str) -> int:
+        """Raises RpcError, MAPI_E_SESSION_LIMIT, when the account has as many contexts as it may have."""
+        with self._lock:
+            if self._is_exhausted(user_dn):
+                raise RpcError(HResult.MAPI_E_SESSION_LIMIT)
+            self.connections += 1
+            number = self.connections
+            random = Random(f"{self.options.seed}/{number}")
+            context = _Context(Connection(user_dn, self.options.objects), random)
+            self._contexts[number] = context
+        self.pause(self.options.latency.draw(random) + self.options.connect.draw(random))
+        return number
+
+    def execute(self, context: int, rop_buffer: bytes) -> bytes:
+        """Raises RpcError when the call fails as a whole; ConnectionLost when there is no such context, or no longer."""
+        session = self._contexts.get(context)
+        if session is None:
+            raise ConnectionLost(f"there is no session context {context}")
+        with session.lock:
+            with self._lock:
+                self.round_trips += 1
+            latency = self.options.latency.draw(session.random)
+            if latency:
+                self.pause(latency)
+            requests, handles = decode(rop_buffer)
+            if self._faults:
+                self._suffer(context, requests, latency)
+            execution = Execution(session.connection, handles, self.options.overflow, self._admission.admit)
+            return execution.run(requests, len(rop_buffer))
+
+    def disconnect(self, context: int) -> None:
+        """All that is open in the context is gone. One that is not there is gone already."""
+        with self._lock:
+            self._contexts.pop(context, None)
+
+    def mailbox_rows(self, offset: int, limit: int) -> list[MailboxRow]:
+        """The mailbox table from row `offset` on, in the order of the roster, MOST_MAILBOX_ROWS at a time at most."""
+        self.pause(self.options.latency.median)
+        end = min(offset + min(limit, MOST_MAILBOX_ROWS), len(self.population))
+        return [self._mailbox_row(ordinal) for ordinal in range(offset, end)]
+
+    def open_objects(self, context: int) -> int:
+        """Objects open in a context, logons included; what a client leaked is seen here."""
+        connection = self._contexts[context].connection
+        return connection.open_objects + len(connection.logons)
+
+    def _is_exhausted(self, user_dn: str) -> bool:
+        limit = self.options.sessions
+        if limit is None:
+            return False
+        account = user_dn.casefold()
+        contexts = self._contexts.values()
+        return sum(context.connection.user_dn.casefold() == account for context in contexts) >= limit
+
+    def _suffer(self, context: int, requests: Sequence[Request], latency: float) -> None:
+        """The faults of the mailboxes that a buffer is about. Raises ConnectionLost where one cuts the connection."""
+        logons = self._contexts[context].connection.logons
+        slow = False
+        for request in requests:
+            if isinstance(request, LogonRequest):
+                address = self._address(request.essdn)
+                if self._faults.has(Fault.HANG, address):
+                    self.pause(math.inf)
+            elif isinstance(request, ReleaseRequest | OpaqueRequest) or request.logon_id not in logons:
+                continue
+            else:
+                address = logons[request.logon_id].mailbox.address
+                if self._faults.has(Fault.DROP, address) and self._drops.count(address) == 1:
+                    self.disconnect(context)
+                    raise ConnectionLost(f"cut off at {address}")
+            slow = slow or self._faults.has(Fault.SLOW, address)
+        if slow:
+            self.pause(max(_SLOWNESS * latency, _SLOW_AT_LEAST) - latency)
+
+    def _address(self, dn: str) -> str:
+        ordinal = self.population.ordinal(dn)
+        return "" if ordinal is None else self.population.address(ordinal)
+
+    def _mailbox_row(self, ordinal: int) -> MailboxRow:
+        """A mailbox that can't be read is listed all the same."""
+        address = self.population.address(ordinal)
+        try:
+            mailbox = self.population.mailbox(ordinal)
+            folders, name = mailbox.subtree(), mailbox.display_name
+        except OSError:
+            folders, name = [], address
+        size = sum([facts.size for facts in folders])
+        count = sum([facts.message_count for facts in folders])
+        return MailboxRow(name, mailbox_dn(address), size, count, self.population.last_logon(ordinal))
+
+
+def simulated_server(url: str, pause: Callable[[float], None] = pause) -> SimulatedServer:
+    """The server that a `sim:` URL means. Raises ServerUrlError."""
+    options = parse_options(url)
+    population = _population(options)
+    for fault, share in options.faults.items():
+        for name in sorted(share.names):
+            if population.ordinal(mailbox_dn(name)) is None:
+                raise ServerUrlError(f"{fault}={name}: there is no such mailbox; one is called {population.address(0)}")
+    return SimulatedServer(population, options, pause)
+
+
+def _population(options: SimulatedOptions) -> Population:
+    if isinstance(options.source, int):
+        return GeneratedPopulation(options.source, options.seed, options.folders, options.messages)
+    return MaildirPopulation(options.source)
