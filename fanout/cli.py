@@ -201,7 +201,7 @@ def _source(names_from: str | None) -> str:
 @click.option(
     "--tolerate",
     multiple=True,
-    type=click.Choice([*Cause]),
+    type=click.Choice([cause.value for cause in Cause]),
     metavar="CAUSE",
     help="Failures of this cause do not change the exit code; may be repeated.",
 )

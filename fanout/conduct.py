@@ -16,7 +16,8 @@ from fanout.merge import Merge
 from fanout.partition import partition
 from fanout.roster import Choice, Roster
 from workers.messages import MAX_RESULT, Begin, Job, Names, Recording
-from workers.servers import ServerUrlError, server_at
+from workers.servers import server_at
+from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,8 +6,9 @@ import os
 import tempfile
 import weakref
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from fanout.outcomes import Outcome, read_records, read_results
 from workers.messages import Found, Printed, Recording
@@ -49,8 +50,7 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True, order=True, gc=False):
     """Where some lines stand in the temporary file, and which mailboxes they tell of."""
 
     first: int

@@ -15,7 +15,13 @@ from workers.messages import HEADER, FrameError, FrameReader, Message, ToParent,
 MODEST = 2**20
 
 #: MessagePack that announces far more than there is: an array, a map, bytes, text and an extension of 2**32 - 1.
-BOASTS = [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc9\xff\xff\xff\xff\x01"]
+BOASTS = [
+    b"\xdd\xff\xff\xff\xff",
+    b"\xdf\xff\xff\xff\xff",
+    b"\xc6\xff\xff\xff\xff",
+    b"\xdb\xff\xff\xff\xff",
+    b"\xc9\xff\xff\xff\xff\x01",
+]
 
 
 def mutated(stream: bytes, chance: random.Random) -> bytes:

@@ -21,6 +21,7 @@ from workers.messages import (
     Found,
     FrameError,
     FrameReader,
+    Job,
     Listed,
     ListMailboxes,
     Message,
@@ -38,11 +39,18 @@ from workers.messages import (
 
 ERROR = Error("MailboxError", "no such mailbox: zoë", Cause.MISSING, code="0x8004010F")
 
+
+def begin(job: Job, options: dict[str, object]) -> Begin:
+    return Begin(
+        "sim:5", separate_connections=True, recording=Recording.RECORDS, job=job, options=options, max_result=9
+    )
+
+
 SAID_BY_THE_PARENT: list[Message] = [
     Begin("null:5", separate_connections=False, recording=Recording.RESULTS),
-    Begin("sim:5", True, Recording.RECORDS, ModuleJob("a.b", "c"), {"newest": True, "deep": {"x": [1, 2.5, None]}}, 9),
-    Begin("sim:5", True, Recording.RECORDS, FileJob("/tmp/a b.py", "c")),
-    Begin("sim:5", True, Recording.RECORDS, PickledJob("<lambda>", bytes(range(256)))),
+    begin(ModuleJob("a.b", "c"), {"newest": True, "deep": {"x": [1, 2.5, None]}}),
+    begin(FileJob("/tmp/a b.py", "c"), {}),
+    begin(PickledJob("<lambda>", bytes(range(256))), {}),
     Chunk(number=1, first=0, count=250),
     Chunk(number=2**40, first=9_999_999, count=2, attempt=3, addresses=["zoë@example.org", ""]),
     *[ListMailboxes(names) for names in Names],

@@ -4,7 +4,8 @@ import pytest
 
 from tests.fakes import empty_slot
 from workers.null import NullServer
-from workers.servers import ServerUrlError, server_at
+from workers.servers import server_at
+from workers.urls import ServerUrlError
 
 
 def test_the_null_server_has_the_mailboxes_that_its_url_says() -> None:
@@ -26,7 +27,7 @@ def test_a_null_url_without_a_number_says_what_it_takes(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["", "null", "gopher:7", "census.jsonl"])
 def test_a_url_of_no_known_kind_says_which_are_known(url: str) -> None:
-    with pytest.raises(ServerUrlError, match="begins with one of .*null:"):
+    with pytest.raises(ServerUrlError, match=r"begins with one of .*null:"):
         server_at(url)
 
 

@@ -12,7 +12,7 @@ def test_what_is_written_at_a_mailbox_is_kept_with_it() -> None:
     output = Output(slot)
     for ordinal in (7, 8, 7):
         slot[0] = ordinal
-        print("at", ordinal, file=output)  # noqa: T201 - as a job does
+        print("at", ordinal, file=output)
 
     assert output.take() == [Printed(7, "at 7\nat 7\n"), Printed(8, "at 8\n")]
 

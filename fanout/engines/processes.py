@@ -29,8 +29,8 @@ from workers import template
 from workers.messages import Begin, FrameError, FrameReader, Message, ToParent, frame
 from workers.slots import Slots
 
-#: Bytes read from a pipe at a time: four full pipes, so that one look is enough for what a worker could write meanwhile.
-READ_BYTES = 2**18
+#: Bytes read from a pipe at a time: all that it holds. Asking for more costs more: a buffer beyond 128 KiB is mapped anew.
+READ_BYTES = 2**16
 
 #: Seconds that workers may take to end their sessions when a run is over, and the template to end after them.
 PATIENCE = 5.0

@@ -1,0 +1,312 @@
+"""The child as a real process over pipes: what it says to what it is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import dill
+import msgspec
+import pytest
+
+from workers.causes import Cause
+from workers.child import PAGE
+from workers.messages import (
+    Announced,
+    Begin,
+    Chunk,
+    FileJob,
+    Found,
+    FrameReader,
+    Job,
+    Listed,
+    ListMailboxes,
+    Message,
+    ModuleJob,
+    Names,
+    PickledJob,
+    Printed,
+    Ready,
+    Recording,
+    ToParent,
+    Unable,
+    frame,
+)
+from workers.slots import Slots
+
+pytestmark = pytest.mark.spawns
+
+MAIN = "import sys; from workers.child import main; main(*map(int, sys.argv[1:]))"
+
+ROOT = Path(__file__).parent.parent
+
+JOBS = """
+    import logging, os, sys
+    print("imported")
+
+    def number(mailbox):
+        return int(mailbox.address.removeprefix("null-"))
+
+    def talk(mailbox):
+        print("at", mailbox.address)
+        logging.getLogger("theirs").info("saw it")
+        os.write(1, b"from below ")
+
+    def fork(mailbox, *, outbox):
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(outbox, b"nonsense")
+            except OSError:
+                os._exit(0)
+            os._exit(1)
+        return os.waitpid(child, 0)[1]
+
+    def stdin(mailbox):
+        return len(os.read(0, 1))
+
+    def leave(mailbox):
+        os._exit(7)
+"""
+
+
+class Child:
+    """A running worker, as its parent holds it."""
+
+    def __init__(self) -> None:
+        self.slots = Slots.create(1)
+        theirs_in, self.inbox = os.pipe()
+        self.outbox, self.theirs_out = os.pipe()
+        descriptors = [theirs_in, self.theirs_out, self.slots.descriptor]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, *map(str, descriptors), "0"],
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        os.close(theirs_in)
+        os.close(self.theirs_out)
+        self._reader: FrameReader[Message] = FrameReader(ToParent)
+        self._heard: list[Message] = []
+
+    def tell(self, *messages: Message) -> None:
+        os.write(self.inbox, b"".join(map(frame, messages)))
+
+    def hear(self) -> Message:
+        """The next message; it must come."""
+        while not self._heard:
+            data = os.read(self.outbox, 2**16)
+            assert data, "the worker has nothing more to say"
+            self._heard = self._reader.feed(data)
+        return self._heard.pop(0)
+
+    def rest(self) -> list[Message]:
+        """End the worker's pipe, and hear all that it still says."""
+        os.close(self.inbox)
+        self.inbox = -1
+        while data := os.read(self.outbox, 2**16):
+            self._heard += self._reader.feed(data)
+        self._reader.end()
+        return self._heard
+
+    def end(self) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr of the process, which has ended or is about to."""
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out.decode(), err.decode()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        for descriptor in (self.inbox, self.outbox):
+            if descriptor != -1:
+                os.close(descriptor)
+        self.slots.close()
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    child = Child()
+    yield child
+    child.close()
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> str:
+    path = tmp_path / "their_jobs.py"
+    path.write_text(dedent(JOBS))
+    return str(path)
+
+
+def begin(job: Job | None = None, server: str = "null:100", **options: object) -> Begin:
+    return Begin(server, separate_connections=False, recording=Recording.RESULTS, job=job, options=options)
+
+
+def test_a_worker_says_ready_visits_its_chunks_and_ends_with_its_pipe(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "number")), Chunk(number=1, first=0, count=3), Chunk(number=2, first=7, count=1))
+
+    assert child.rest() == [Ready(), Found(1, 0, 3, b"0\n1\n2\n", b"3"), Found(2, 7, 1, b"7\n", b"7")]
+    assert child.end() == (0, "", "imported\n")
+    assert child.slots.at(0) is None
+
+
+def test_names_that_the_chunk_brings_are_those_of_the_records(child: Child) -> None:
+    beginning = msgspec.structs.replace(begin(ModuleJob("workers.jobs.census", "census")), recording=Recording.RECORDS)
+    child.tell(beginning, Chunk(number=1, first=0, count=2, addresses=["anna", "zoë"]))
+
+    ready, found = child.rest()
+
+    assert ready == Ready()
+    assert isinstance(found, Found)
+    assert [line.partition(b",")[0].decode() for line in found.lines.splitlines()] == [
+        '{"mailbox":"anna"',
+        '{"mailbox":"zoë"',
+    ]
+
+
+def test_a_function_that_was_carried_is_run(child: Child) -> None:
+    pickle = dill.dumps(lambda mailbox, plus: len(mailbox.address) + plus, recurse=True)
+    child.tell(begin(PickledJob("<lambda>", pickle), plus=100), Chunk(number=1, first=5, count=2))
+
+    assert child.rest() == [Ready(), Found(1, 5, 2, b"113\n113\n", b"226")]
+
+
+def test_what_a_job_prints_and_logs_is_told_and_what_c_prints_goes_to_stderr(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "talk")), Chunk(number=1, first=3, count=1))
+
+    assert child.rest()[1] == Printed(3, "at null-00000003\nINFO theirs: saw it\n")
+    assert child.end() == (0, "", "imported\nfrom below ")
+
+
+def test_a_job_has_no_input(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "stdin")), Chunk(number=1, first=0, count=1))
+
+    assert child.rest() == [Ready(), Found(1, 0, 1, b"0\n", b"0")]
+
+
+def test_what_a_job_forks_cannot_speak_for_its_worker(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "fork"), outbox=child.theirs_out), Chunk(number=1, first=0, count=1))
+
+    assert child.rest() == [Ready(), Found(1, 0, 1, b"0\n", b"0")]
+
+
+def test_the_slot_of_a_worker_that_is_gone_names_its_mailbox(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "leave")), Chunk(number=1, first=42, count=9))
+
+    assert child.rest() == [Ready()]
+    assert child.end()[0] == 7
+    assert child.slots.at(0) == 42
+
+
+@pytest.mark.parametrize(
+    ("message", "type_", "says"),
+    [
+        (begin(ModuleJob("no_such_module", "job")), "JobError", "there is no module 'no_such_module'"),
+        (begin(ModuleJob("workers.jobs.census", "sensus")), "JobError", "has no function 'sensus'"),
+        (begin(ModuleJob("workers.jobs.census", "census"), newst=True), "JobError", "its options are newest: "),
+        (begin(FileJob("nowhere.py", "job")), "JobError", "is no Python file"),
+        (begin(PickledJob("job", b"nonsense")), "UnpicklingError", ""),
+        (begin(ModuleJob("workers.jobs.census", "census"), server="nul:3"), "ServerUrlError", "begins with one of"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_worker_that_cannot_work_says_why_and_ends(child: Child, message: Begin, type_: str, says: str) -> None:
+    child.tell(message)
+
+    unable = child.hear()
+
+    assert isinstance(unable, Unable)
+    assert (unable.error.type, unable.error.cause) == (type_, Cause.JOB)
+    assert says in unable.error.message
+    assert child.end()[0] == 0
+
+
+@pytest.mark.parametrize(("source", "type_"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(3)", "SystemExit")])
+def test_a_module_that_raises_on_import_is_told_of(child: Child, tmp_path: Path, source: str, type_: str) -> None:
+    path = tmp_path / "job.py"
+    path.write_text(source)
+    child.tell(begin(FileJob(str(path), "job")))
+
+    unable = child.hear()
+
+    assert isinstance(unable, Unable)
+    assert unable.error.type == type_
+    assert unable.error.traceback is not None
+    assert str(path) in unable.error.traceback
+
+
+def test_a_roster_worker_announces_the_server_and_lists_what_was_asked_for(child: Child) -> None:
+    announced = Announced(None, "null: holds nothing open", 3, "computed from the number in the URL")
+    child.tell(begin(server="null:3"), ListMailboxes(Names.ALL), ListMailboxes(Names.UNNUMBERED))
+
+    assert child.rest() == [
+        Ready(),
+        announced,
+        Listed(["null-00000000", "null-00000001", "null-00000002"]),
+        Listed([]),
+        announced,
+        Listed([]),
+    ]
+
+
+def test_a_roster_worker_that_is_asked_for_no_names_gives_none(child: Child) -> None:
+    child.tell(begin(server="null:3"), ListMailboxes(Names.NONE))
+
+    assert child.rest()[2:] == [Listed([])]
+
+
+def test_a_long_roster_comes_in_pages(child: Child) -> None:
+    child.tell(begin(server=f"null:{2 * PAGE + 1}"), ListMailboxes(Names.ALL))
+
+    pages = [message for message in child.rest() if isinstance(message, Listed)]
+
+    assert [len(page.addresses) for page in pages] == [PAGE, PAGE, 1, 0]
+
+
+def test_ctrl_c_does_not_end_a_worker(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "number")))
+    child.hear()
+
+    child.process.send_signal(signal.SIGINT)
+    child.tell(Chunk(number=1, first=0, count=1))
+
+    assert child.rest() == [Found(1, 0, 1, b"0\n", b"0")]
+    assert child.end()[0] == 0
+
+
+def test_sigterm_ends_a_worker_at_once(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "number")))
+    child.hear()
+
+    child.process.send_signal(signal.SIGTERM)
+
+    assert child.end()[0] == -signal.SIGTERM
+
+
+def test_a_worker_whose_parent_is_gone_leaves_without_a_word(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "number")))
+    child.hear()
+
+    os.close(child.outbox)
+    child.outbox = -1
+    child.tell(Chunk(number=1, first=0, count=1))
+
+    assert child.end() == (0, "", "imported\n")
+
+
+def test_a_worker_that_is_not_told_to_begin_does_nothing(child: Child) -> None:
+    child.tell(Chunk(number=1, first=0, count=1))
+
+    assert child.rest() == []
+    assert child.end() == (0, "", "")
+
+
+def test_a_worker_that_hears_nothing_ends(child: Child) -> None:
+    assert child.rest() == []
+    assert child.end() == (0, "", "")

@@ -1,0 +1,107 @@
+"""Who may import whom: the arrow runs from `fanout` to the words of `workers`, never back."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: The words of `workers` that `fanout` may speak.
+WORDS = {"causes", "jobs", "messages", "servers", "slots", "template", "totals", "urls"}
+
+#: Modules that wrap a library that has no types, or that must not be seen elsewhere.
+WRAPPERS = {
+    "multiprocess": {"fanout/engines/processes.py", "workers/template.py"},
+    "dill": {"fanout/job.py", "workers/loading.py"},
+    "psutil": {"workers/template.py"},
+    "sqlite3": {"fanout/roster.py", "fanout/runfile.py"},
+    "click": {"fanout/cli.py"},
+}
+
+#: What would let a pure module reach the world: the clock, chance, processes, files, the network.
+WORLD = {
+    "os",
+    "time",
+    "datetime",
+    "random",
+    "select",
+    "selectors",
+    "signal",
+    "socket",
+    "subprocess",
+    "sys",
+    "threading",
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, with each name that it takes from one."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports by a relative name"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules_of(package: str) -> Iterator[tuple[str, set[str]]]:
+    """The path of each module of a package, and what it imports."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        yield path.relative_to(ROOT).as_posix(), imports(path)
+
+
+def importers(library: str) -> set[str]:
+    """The modules of ours that import a library."""
+    ours = [*modules_of("fanout"), *modules_of("workers")]
+    return {path for path, names in ours if any(name.split(".")[0] == library for name in names)}
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(dict(modules_of("fanout"))) > 20
+    assert len(dict(modules_of("workers"))) > 20
+
+
+def test_nothing_in_workers_imports_fanout() -> None:
+    assert not {path for path in importers("fanout") if path.startswith("workers/")}
+
+
+def test_fanout_speaks_the_words_of_workers_and_knows_no_mail_protocol() -> None:
+    spoken = defaultdict(set)
+    for path, names in modules_of("fanout"):
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "workers":
+                spoken[rest.split(".")[0]].add(path)
+
+    assert spoken.keys() == WORDS, dict(spoken)
+
+
+@pytest.mark.parametrize("library", WRAPPERS)
+def test_a_library_is_imported_by_its_wrappers_alone(library: str) -> None:
+    assert importers(library) == WRAPPERS[library]
+
+
+def test_standard_multiprocessing_is_imported_by_nobody() -> None:
+    assert importers("multiprocessing") == set()
+
+
+def test_the_only_clock_of_fanout_is_in_its_loop() -> None:
+    assert {path for path in importers("time") if path.startswith("fanout/")} == {"fanout/loop.py"}
+
+
+@pytest.mark.parametrize("path", ["fanout/dispatch.py", "fanout/events.py", "fanout/partition.py", "workers/totals.py"])
+def test_a_pure_module_cannot_reach_the_world(path: str) -> None:
+    assert {name.split(".")[0] for name in imports(ROOT / path)} & WORLD == set()
+
+
+def test_visits_know_no_pipe_and_no_server() -> None:
+    used = {name.split(".")[1] for name in imports(ROOT / "workers/visit.py") if name.startswith("workers.")}
+
+    assert used <= {"failures", "mailbox", "messages", "output", "servers", "slots", "totals"}

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from fanout.progress import FIRST, LONGEST, Lines, Silent, duration
+
+
+def shown(times: list[float], count: int, *, a_second: int, failed: int = 0) -> list[str]:
+    """What is said to somebody who is shown a run of so many mailboxes a second at these times."""
+    said: list[str] = []
+    progress = Lines(count, said.append)
+    for now in times:
+        progress.show(now, int((now - times[0]) * a_second), failed)
+    return said
+
+
+def test_a_short_run_is_silent() -> None:
+    assert shown([100.0, 101.0, 100.0 + FIRST - 0.1], 1000, a_second=10) == []
+
+
+def test_a_line_says_how_many_how_fast_and_how_long_it_will_take() -> None:
+    said = shown([100.0, 105.0], 10_000, a_second=200, failed=3)
+
+    assert said == ["1,000 of 10,000 mailboxes, 3 failed, 200 a second, 45 s left"]
+
+
+def test_the_clock_starts_with_the_first_look_wherever_it_stands() -> None:
+    assert shown([5_000_000.0, 5_000_001.0], 10, a_second=1) == []
+
+
+def test_a_run_that_has_done_nothing_promises_nothing() -> None:
+    assert shown([0.0, 5.0], 10_000, a_second=0) == ["0 of 10,000 mailboxes, 0 failed, 0 a second"]
+
+
+def test_intervals_grow_by_half_up_to_the_longest() -> None:
+    spoken: list[float] = []
+    progress = Lines(10, lambda _: spoken.append(now))
+    for tenth in range(40_000):
+        now = tenth / 10
+        progress.show(now, 1, 0)
+
+    intervals = [later - earlier for earlier, later in pairwise([0.0, *spoken])]
+
+    assert intervals[:3] == pytest.approx([FIRST, 1.5 * FIRST, 2.25 * FIRST], abs=0.1)
+    assert all(shorter <= longer + 0.1 for shorter, longer in pairwise(intervals))
+    assert intervals[-1] == pytest.approx(LONGEST, abs=0.1)
+
+
+def test_a_long_silence_of_the_run_is_one_line_and_not_many() -> None:
+    assert len(shown([0.0, 1000.0, 1001.0], 10_000, a_second=1)) == 1
+
+
+def test_silent_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    Silent().show(1000.0, 5, 0)
+
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.9, "9.9 s"),
+        (12.0, "12 s"),
+        (59.0, "59 s"),
+        (60.0, "1 min 0 s"),
+        (200.0, "3 min 20 s"),
+        (3599.0, "59 min 59 s"),
+        (3600.0, "1 h 0 min"),
+        (7500.0, "2 h 5 min"),
+        (360_000.0, "100 h 0 min"),
+    ],
+)
+def test_a_duration_is_said_as_people_say_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fanout.errors import UsageError
+from fanout.roster import Choice, Roster, read_names
+from workers.messages import Names
+
+NAMES = [f"user{number:03}@example.org" for number in range(300)]
+SOME_NAMES = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), unique=True, max_size=40)
+
+
+def chosen(choice: Choice) -> list[str]:
+    return list(choice.of(NAMES))
+
+
+# choices
+
+
+def test_without_a_choice_every_name_is_wanted_in_its_order() -> None:
+    assert list(Choice().of(reversed(NAMES))) == NAMES[::-1]
+
+
+def test_patterns_are_shell_patterns_without_regard_to_case() -> None:
+    names = ["Anna@Example.org", "berta@example.org", "BERT@example.com"]
+
+    assert list(Choice(include=("BER*",)).of(names)) == ["berta@example.org", "BERT@example.com"]
+    assert list(Choice(include=("*.ORG",)).of(names)) == ["Anna@Example.org", "berta@example.org"]
+    assert list(Choice(include=("[A-B]nna*", "bert?@*")).of(names)) == ["Anna@Example.org", "berta@example.org"]
+
+
+def test_a_pattern_must_fit_the_whole_name() -> None:
+    assert list(Choice(include=("anna",)).of(["anna", "anna2", "hanna"])) == ["anna"]
+
+
+def test_a_name_that_is_excluded_is_out_even_where_it_is_included() -> None:
+    assert chosen(Choice(include=("user00*",), exclude=("*[1-9]@*",))) == ["user000@example.org"]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_shards_are_disjoint_complete_and_in_order(parts: int) -> None:
+    shards = [chosen(Choice(shard=(part, parts))) for part in range(1, parts + 1)]
+
+    assert sorted(name for shard in shards for name in shard) == NAMES
+    assert all(shard == sorted(shard) and shard for shard in shards)
+
+
+def test_a_name_stays_in_its_shard_whatever_stands_beside_it() -> None:
+    shard = set(chosen(Choice(shard=(2, 3))))
+
+    assert set(Choice(shard=(2, 3)).of(NAMES[::5])) == shard & set(NAMES[::5])
+
+
+def test_shards_are_the_same_on_every_machine() -> None:
+    names = ["anna", "berta", "clara", "dora", "emil", "fritz"]
+
+    assert list(Choice(shard=(1, 3)).of(names)) == ["anna", "emil"]
+
+
+def test_a_sample_is_always_the_same_and_in_the_order_of_the_roster() -> None:
+    sample = chosen(Choice(sample=20))
+
+    assert sample == chosen(Choice(sample=20)) == sorted(sample)
+    assert len(set(sample)) == 20
+
+
+def test_a_sample_does_not_depend_on_the_order_of_the_roster() -> None:
+    assert list(Choice(sample=20).of(NAMES[::-1])) == chosen(Choice(sample=20))[::-1]
+
+
+def test_a_larger_sample_holds_the_smaller_one() -> None:
+    assert set(chosen(Choice(sample=10))) < set(chosen(Choice(sample=30)))
+
+
+def test_a_sample_larger_than_the_roster_is_the_roster() -> None:
+    assert chosen(Choice(sample=1000)) == NAMES
+
+
+def test_a_sample_is_not_the_neighbour_of_a_shard() -> None:
+    shard = chosen(Choice(shard=(1, 4)))
+
+    assert len(set(chosen(Choice(sample=len(shard)))) & set(shard)) < len(shard) / 2
+
+
+def test_a_limit_takes_the_first_of_what_is_left() -> None:
+    assert chosen(Choice(include=("*5@*",), limit=2)) == ["user005@example.org", "user015@example.org"]
+    assert chosen(Choice(sample=20, limit=3)) == chosen(Choice(sample=20))[:3]
+
+
+def test_a_limit_reads_no_further_than_it_must() -> None:
+    names = iter(NAMES)
+
+    assert list(Choice(limit=2).of(names)) == NAMES[:2]
+    assert next(names) == NAMES[2]
+
+
+@settings(derandomize=True, deadline=None)
+@given(names=SOME_NAMES, sample=st.none() | st.integers(1, 9), limit=st.none() | st.integers(1, 9))
+def test_a_choice_keeps_the_order_and_invents_nothing(names: list[str], sample: int | None, limit: int | None) -> None:
+    left = list(Choice(sample=sample, limit=limit).of(names))
+
+    assert left == [name for name in names if name in left]
+    assert len(left) == min(len(names), sample or len(names), limit or len(names))
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 300), (200, 200), (400, 300)])
+def test_a_limit_alone_is_counted_and_no_name_is_asked_for(limit: int | None, count: int) -> None:
+    choice = Choice(limit=limit)
+
+    assert (choice.by_name, choice.names, choice.of_count(300)) == (False, Names.UNNUMBERED, count)
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice(include=("*",)), Choice(exclude=("a",)), Choice(shard=(1, 1)), Choice(sample=3)], ids=repr
+)
+def test_what_looks_at_names_asks_for_all_of_them(choice: Choice) -> None:
+    assert (choice.by_name, choice.names) == (True, Names.ALL)
+
+
+def test_a_roster_knows_the_name_of_an_ordinal() -> None:
+    roster = Roster(300, "a list", lambda ordinals: NAMES[ordinals.start : ordinals.stop], numbered=False)
+
+    assert roster.name(299) == "user299@example.org"
+
+
+# lists of names
+
+
+def read(tmp_path: Path, data: bytes) -> list[str]:
+    path = tmp_path / "names.txt"
+    path.write_bytes(data)
+    return list(read_names(str(path)))
+
+
+def test_names_are_read_one_a_line(tmp_path: Path) -> None:
+    assert read(tmp_path, "anna\nzoë@example.org\n二\n".encode()) == ["anna", "zoë@example.org", "二"]
+
+
+def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
+    assert read(tmp_path, b"anna\nberta") == ["anna", "berta"]
+
+
+def test_what_windows_adds_is_taken_away(tmp_path: Path) -> None:
+    assert read(tmp_path, b"\xef\xbb\xbfanna\r\nberta\r\n") == ["anna", "berta"]
+
+
+def test_blank_lines_and_comments_are_passed_over_and_blanks_around_a_name_cut(tmp_path: Path) -> None:
+    assert read(tmp_path, b"# who\n\n  anna \t\n   \n  # and\nberta#2\n") == ["anna", "berta#2"]
+
+
+def test_a_name_that_stands_there_twice_is_taken_where_it_stands_first(tmp_path: Path) -> None:
+    assert read(tmp_path, b"clara\nanna\nclara\nberta\nanna\n") == ["clara", "anna", "berta"]
+
+
+def test_an_empty_list_names_nobody(tmp_path: Path) -> None:
+    assert read(tmp_path, b"") == []
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_line_that_is_no_utf_8_is_named(tmp_path: Path, number: int) -> None:
+    with pytest.raises(UsageError, match=rf"names.txt, line {number}: not UTF-8 text; save the list as UTF-8"):
+        read(tmp_path, b"anna\n" * (number - 1) + "zoë".encode("latin-1"))
+
+
+def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the list of mailboxes can't be read: .*nobody\.txt: No such file"):
+        list(read_names(str(tmp_path / "nobody.txt")))
+
+
+def test_a_folder_is_no_list(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Is a directory"):
+        list(read_names(str(tmp_path)))
+
+
+def test_a_minus_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna\nanna\nberta\n")))
+
+    assert list(read_names("-")) == ["anna", "berta"]
+
+
+def test_names_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_bytes(b"anna\nberta\n\xff\n")
+
+    names = read_names(str(path))
+
+    assert [next(names), next(names)] == ["anna", "berta"]
+    names.close()  # type: ignore[attr-defined]

@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fanout.errors import StoppedError, UsageError
+from fanout.outcomes import Outcome, failure_line
+from fanout.runfile import APPLICATION_ID, FORMAT, RunFile
+from workers.causes import Cause
+from workers.messages import Error, Found, Printed
+from workers.visit import Record
+
+ROOT = Path(__file__).parent.parent
+
+DENIED = Error("MailboxError", "not yours", Cause.DENIED, code="0x80070005")
+
+#: Names that trouble JSON, LIKE or a terminal.
+ODD_NAMES = ["zoë@example.org", 'q"uote', "back\\slash", "100%", "under_score", "a\tb", "\x7f", "\u2028", "o'hara", ""]
+
+NAMES = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(ODD_NAMES)
+
+#: Fills a run file until the largest file that this process may write is full.
+FILL = """
+import resource, sys
+from pathlib import Path
+from fanout.errors import StoppedError
+from fanout.runfile import RunFile
+from workers.messages import Found
+
+file = RunFile.create(Path(sys.argv[1]))
+file.keep(Found(1, 0, 1, b'{"mailbox":"anna","ok":true}\\n', b"0"), 1)
+file.commit()
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    for ordinal in range(1, 1000):
+        file.keep(Found(1, ordinal, 1, b'{"mailbox":"%s","ok":true}\\n' % (b"x" * 10_000), b"0"), 1)
+        file.commit()
+except StoppedError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "census.fanout"
+
+
+@pytest.fixture
+def file(path: Path) -> Iterator[RunFile]:
+    with RunFile.create(path) as file:
+        yield file
+
+
+def record(mailbox: str, result: object = 0, attempts: int = 1, seconds: float = 0.5) -> bytes:
+    return msgspec.json.encode(Record(mailbox, ok=True, result=result, attempts=attempts, seconds=seconds)) + b"\n"
+
+
+def found(first: int, *mailboxes: str) -> Found:
+    return Found(1, first, len(mailboxes), b"".join(map(record, mailboxes)), b"0")
+
+
+def failure(mailbox: str) -> bytes:
+    return failure_line(mailbox, DENIED, 2, 0.25)
+
+
+# the file
+
+
+def test_a_run_file_is_for_its_owner_alone(path: Path) -> None:
+    RunFile.create(path).close()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_is_not_touched(path: Path) -> None:
+    path.write_text("my letters")
+
+    with pytest.raises(UsageError, match=r"there is a run file already: .*census\.fanout"):
+        RunFile.create(path)
+
+    assert path.read_text() == "my letters"
+
+
+def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the run file can't be made: .*nowhere.*: No such file or directory"):
+        RunFile.create(tmp_path / "nowhere" / "census.fanout")
+
+
+def test_a_file_that_is_not_there_cannot_be_opened_and_is_not_made(path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no run file can be read here: .*census\.fanout"):
+        RunFile.open(path)
+
+    assert not path.exists()
+
+
+def test_what_is_no_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"From: anna\n" * 100)
+
+    with pytest.raises(UsageError, match=r"no run file can be read here: .*not a database"):
+        RunFile.open(path)
+
+
+def test_the_database_of_another_program_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE letters (text)")
+
+    with pytest.raises(UsageError, match=r"this is no run file of fanout: .*census\.fanout"):
+        RunFile.open(path)
+
+
+def test_a_run_file_of_another_format_is_refused_with_both_numbers(path: Path) -> None:
+    RunFile.create(path).close()
+    with closing(sqlite3.connect(path)) as later:
+        later.execute(f"PRAGMA user_version = {FORMAT + 1}")
+
+    with pytest.raises(UsageError, match=f"has the run file format {FORMAT + 1}; this fanout reads {FORMAT}"):
+        RunFile.open(path)
+
+
+def test_a_run_file_knows_itself(path: Path) -> None:
+    RunFile.create(path).close()
+
+    with closing(sqlite3.connect(path)) as plain:
+        assert plain.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert plain.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert APPLICATION_ID.to_bytes(4, "big") == b"fano"
+
+
+def test_one_plain_file_is_left_when_the_run_has_ended(path: Path) -> None:
+    with RunFile.create(path) as file:
+        file.keep(found(0, "anna"), 1)
+        file.commit()
+        while_it_goes_on = sorted(each.name for each in path.parent.iterdir())
+
+    assert while_it_goes_on == ["census.fanout", "census.fanout-shm", "census.fanout-wal"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_run_that_never_began_leaves_nothing(path: Path) -> None:
+    with RunFile.create(path) as file:
+        file.keep(found(0, "anna"), 1)
+        file.discard()
+
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_name_that_a_url_would_not_take_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "100% what?#1.fanout"
+    with RunFile.create(path) as file:
+        file.tell(job="census")
+
+    with RunFile.open(path) as file:
+        assert file.facts() == {"job": "census"}
+
+
+# what is in it
+
+
+def test_what_was_committed_is_seen_by_others_while_the_run_goes_on(file: RunFile, path: Path) -> None:
+    file.keep(found(0, "anna"), 1)
+    file.commit()
+    file.keep(found(1, "berta"), 1)
+
+    with RunFile.open(path) as other:
+        assert [outcome.mailbox for outcome in other.outcomes()] == ["anna"]
+
+
+def test_what_was_not_committed_is_committed_by_the_end(path: Path) -> None:
+    with RunFile.create(path) as file:
+        file.keep(found(0, "anna"), 1)
+
+    with RunFile.open(path) as other:
+        assert other.counts() == (1, 0)
+
+
+def test_a_fact_that_is_told_again_replaces_the_first(file: RunFile) -> None:
+    file.tell(job="census", options={"newest": True}, ended=None)
+    file.tell(ended="2026-11-22", totals=[1, 2.5])
+
+    assert file.facts() == {"job": "census", "options": {"newest": True}, "ended": "2026-11-22", "totals": [1, 2.5]}
+
+
+def test_outcomes_come_in_the_order_of_the_roster_and_not_of_their_arrival(file: RunFile) -> None:
+    file.keep(found(3, "dora", "emil"), 1)
+    file.settle(2, failure("clara"))
+    file.keep(found(0, "anna", "berta"), 1)
+
+    assert [outcome.mailbox for outcome in file.outcomes()] == ["anna", "berta", "clara", "dora", "emil"]
+    assert file.counts() == (4, 1)
+    assert b"".join(file.lines()).count(b"\n") == 5
+
+
+def test_failures_come_in_the_order_of_the_roster(file: RunFile) -> None:
+    for ordinal in (7, 3, 5):
+        file.settle(ordinal, failure(str(ordinal)))
+
+    assert list(file.failures()) == [
+        Outcome(mailbox, ok=False, error=DENIED, attempts=2, seconds=0.25) for mailbox in ("3", "5", "7")
+    ]
+
+
+def test_a_new_run_file_is_empty(file: RunFile) -> None:
+    assert (file.counts(), list(file.outcomes()), list(file.failures())) == ((0, 0), [], [])
+
+
+def test_a_mailbox_cannot_be_kept_twice(file: RunFile) -> None:
+    file.keep(found(0, "anna"), 1)
+
+    with pytest.raises(StoppedError, match="UNIQUE"):
+        file.keep(found(0, "anna"), 1)
+
+
+def test_what_was_printed_at_a_mailbox_is_joined(file: RunFile) -> None:
+    for ordinal, text in [(1, "one\n"), (2, "two\n"), (1, "more\n")]:
+        file.note(Printed(ordinal, text))
+
+    assert [file.output(ordinal) for ordinal in range(3)] == ["", "one\nmore\n", "two\n"]
+
+
+# one mailbox
+
+
+@settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, min_size=1, max_size=8, unique=True))
+def test_every_mailbox_is_found_by_its_name(tmp_path: Path, names: list[str]) -> None:
+    path = tmp_path / "looked-up.fanout"
+    with RunFile.create(path) as file:
+        file.keep(found(10, *names[:-1]), 1)
+        file.settle(9 + len(names), failure(names[-1]))
+
+        places = {name: file.outcome(name) for name in names}
+
+        file.discard()
+    for ordinal, (name, place) in enumerate(places.items(), 10):
+        assert place is not None
+        assert (place[0], place[1].mailbox, place[1].ok) == (ordinal, name, name != names[-1])
+
+
+def test_a_mailbox_without_an_outcome_is_not_found(file: RunFile) -> None:
+    file.keep(found(0, "anna"), 1)
+    file.settle(1, failure("berta"))
+
+    assert [file.outcome(name) for name in ("ann", "a%", "ANNA", "_erta", "")] == [None] * 5
+
+
+def test_a_name_within_a_result_is_no_mailbox(file: RunFile) -> None:
+    file.keep(Found(1, 0, 1, record("anna", result=["berta"]), b"0"), 1)
+
+    assert file.outcome("berta") is None
+
+
+# for whoever opens it with any SQLite
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The view, its JSON decoded."""
+    with closing(sqlite3.connect(path)) as plain:
+        plain.row_factory = sqlite3.Row
+        seen = [dict(row) for row in plain.execute("SELECT * FROM outcomes ORDER BY ordinal")]
+    for row in seen:
+        for name in ("result", "error"):
+            row[name] = None if row[name] is None else json.loads(row[name])
+    return seen
+
+
+RESULTS = st.none() | st.integers(-(2**60), 2**60) | NAMES | st.lists(st.booleans() | NAMES, max_size=3)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(results=st.lists(RESULTS | st.dictionaries(NAMES, RESULTS, max_size=3), min_size=1, max_size=5))
+def test_the_view_shows_what_the_records_say(tmp_path: Path, results: list[object]) -> None:
+    path = tmp_path / "viewed.fanout"
+    with RunFile.create(path) as file:
+        lines = b"".join(record(f"zoë {n}", result, attempts=n + 1) for n, result in enumerate(results))
+        file.keep(Found(1, 5, len(results), lines, b"0"), 1)
+        file.settle(4, failure("anna"))
+    with RunFile.open(path) as file:
+        outcomes = list(file.outcomes())
+
+    seen = rows(path)
+
+    path.unlink()
+    assert [row.pop("ordinal") for row in seen] == list(range(4, 5 + len(results)))
+    assert seen == [msgspec.to_builtins(outcome) | {"ok": int(outcome.ok)} for outcome in outcomes]
+
+
+# trouble
+
+
+def test_a_closed_file_is_a_stopped_run_and_no_bug(path: Path) -> None:
+    file = RunFile.create(path)
+    file.close()
+
+    with pytest.raises(StoppedError, match=r"the run file can't be written: .*census\.fanout"):
+        file.keep(found(0, "anna"), 1)
+    with pytest.raises(StoppedError, match=r"the run file can't be read: .*census\.fanout"):
+        file.counts()
+
+
+@pytest.mark.spawns
+def test_a_full_disk_stops_the_run_and_what_was_committed_is_kept(path: Path) -> None:
+    command = [sys.executable, "-c", FILL, str(path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+
+    assert done.stdout.startswith(f"the run file can't be written: {path}: ")
+    with RunFile.open(path) as file:
+        count, failed = file.counts()
+        assert count > 1
+        assert failed == 0
+        assert next(file.outcomes()).mailbox == "anna"
