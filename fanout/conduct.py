@@ -140,7 +140,7 @@ class Conductor:
     def _write_down(self, names: Iterator[str]) -> int:
         """Put the names into the ledger, by pages; returns how many there are."""
         count = 0
-        while page := list(islice(names, PAGE)):
+        while page := [_one_line(name) for name in islice(names, PAGE)]:
             self._ledger.add_names(page)
             count += len(page)
         return count
@@ -151,6 +151,13 @@ class Conductor:
         if task is None:
             return Begin(*where, Recording.RESULTS)
         return Begin(*where, task.recording, task.job, task.options, task.max_result)
+
+
+def _one_line(name: str) -> str:
+    """The name, which the ledger keeps in a line. Raises UsageError for one that is none."""
+    if "\n" in name or not name:
+        raise UsageError(f"{name!r} can't be the name of a mailbox: a name is one line of text")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

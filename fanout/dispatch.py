@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from fanout.partition import Partition
     from workers.messages import ToParent
 
+_decode = msgspec.json.Decoder().decode
+
 #: Chunks that a worker has at a time: the one it works on, and one that waits so that it never does.
 CREDIT = 2
 
@@ -165,7 +167,7 @@ class Dispatch:
             case Failed():
                 return self._failed(number, worker, message)
             case Printed():
-                return self._printed(number, worker, message)
+                return self._printed(number, message)
             case Ready():
                 worker.state = _State.READY
                 return self._feed(number, worker)
@@ -179,10 +181,11 @@ class Dispatch:
 
     def _found(self, number: int, worker: _Worker, found: Found) -> list[Command]:
         flight = self._flight(worker, found.chunk, found.first, found.count)
-        if flight is None or found.lines.count(b"\n") != found.count:
+        total = _fold_of(found)
+        if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
-        kept = Keep(number, found, flight.chunk.attempt)
+        kept = Keep(number, found, flight.chunk.attempt, total.value)
         return [kept, *self._advance(number, worker, found.count)]
 
     def _failed(self, number: int, worker: _Worker, failed: Failed) -> list[Command]:
@@ -194,8 +197,8 @@ class Dispatch:
         settled = Settle(failed.ordinal, flight.chunk.attempt, failed.seconds, failed.error)
         return [settled, *self._advance(number, worker, 1)]
 
-    def _printed(self, number: int, worker: _Worker, printed: Printed) -> list[Command]:
-        if not worker.flights or printed.ordinal not in worker.flights[0].chunk.ordinals:
+    def _printed(self, number: int, printed: Printed) -> list[Command]:
+        if printed.ordinal >= self.count:  # the mailbox may be done: threads of a job print when they like
             return self._kill(number)
         return [Note(printed)]
 
@@ -317,6 +320,23 @@ class Dispatch:
             remaining -= self._partition.size(remaining)
             chunks += 1
         return chunks
+
+
+class _Fold(msgspec.Struct):
+    """A fold that could be read."""
+
+    value: object
+
+
+def _fold_of(found: Found) -> _Fold | None:
+    """The fold of what was found; None where it can't be read, or the lines are not as many as the mailboxes."""
+    lines = found.lines
+    if lines.count(b"\n") != found.count or not lines.endswith(b"\n") or b"\n\n" in lines:
+        return None
+    try:
+        return _Fold(_decode(found.total))
+    except msgspec.DecodeError:
+        return None
 
 
 def _crashed(how: str, deaths: int) -> Error:

@@ -79,6 +79,8 @@ class Keep(_Fact, frozen=True):
     worker: int
     found: Found
     attempts: int
+    #: The fold of the results.
+    total: object
 
 
 class Settle(_Fact, frozen=True):

@@ -10,6 +10,7 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 
 def file_name(job: str) -> str:
-    """A name for a run file that says what and when: `census-20261122-091500.fanout`."""
-    word = re.sub(r"[^\w-]", "-", job)
-    return f"{word}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.fanout"
+    """A name for a run file that says what and when, and is free: `census-20261122-091500.fanout`, `...-2.fanout`."""
+    stem = f"{re.sub(r'[^-a-zA-Z0-9_]', '-', job)}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    names = chain([f"{stem}.fanout"], (f"{stem}-{number}.fanout" for number in count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def begin(file: RunFile, mailboxes: Mailboxes, workforce: Workforce, task: Task, roster: Roster) -> None:

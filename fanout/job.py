@@ -30,7 +30,8 @@ def named(words: str) -> Job:
     if words in BUILT_IN:
         return ModuleJob(*BUILT_IN[words])
     place, colon, function = words.rpartition(":")
-    if not colon or not function.isidentifier():
+    module = all(part.isidentifier() for part in place.split("."))
+    if not colon or not function.isidentifier() or not (module or place.endswith(".py")):
         known = ", ".join(sorted(BUILT_IN))
         raise UsageError(
             f"there is no job {words!r}; there are {known}, and your own as package.module:function or path/to/file.py:function"
@@ -49,7 +50,10 @@ def carried(function: Callable[..., Any]) -> Job:
     if module and module != "__main__" and getattr(sys.modules.get(module), name, None) is function:
         return ModuleJob(module, name)
     name = name or type(function).__name__
-    pickle = dill.dumps(function, recurse=True)
+    try:
+        pickle = dill.dumps(function, recurse=True)
+    except Exception as error:
+        raise UsageError(f"the job {name} can't be carried to the workers: {error}; put it in a module") from error
     if len(pickle) > LARGE_PICKLE:
         warnings.warn(
             f"the job {name} takes {len(pickle):,} bytes to each worker: a variable outside it seems to hold data; "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from fanout.errors import StoppedError
 from fanout.outcomes import Outcome, read_records, read_results
 from workers.messages import Found, Printed, Recording
 
@@ -122,7 +123,12 @@ class TemporaryLedger:
 
     def _append(self, first: int, count: int, attempts: int, data: bytes) -> _Piece:
         piece = _Piece(first, count, attempts, self._end, len(data))
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise StoppedError(
+                f"the temporary file in {tempfile.gettempdir()} can't be written: {error.strerror}"
+            ) from error
         self._end += len(data)
         return piece
 

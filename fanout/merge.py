@@ -11,8 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import msgspec
-
 from fanout.errors import StoppedError, UsageError
 from fanout.events import Keep, Note, Settle
 from fanout.outcomes import failure_line
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from fanout.ledger import Ledger
     from fanout.roster import Roster
     from workers.causes import Cause
-
-_decode = msgspec.json.Decoder().decode
 
 
 class Sink:
@@ -95,10 +91,10 @@ class Merge:
     def accept(self, command: Keep | Settle | Note) -> None:
         """Take what a command says is settled."""
         match command:
-            case Keep(found=found, attempts=attempts):
+            case Keep(found=found, attempts=attempts, total=total):
                 self._ledger.keep(found, attempts)
                 self._write(found.lines)
-                self.total = totals.add(self.total, _decode(found.total))
+                self.total = totals.add(self.total, total)
                 self.succeeded += found.count
             case Settle(ordinal, attempts, seconds, error):
                 line = failure_line(self._roster.name(ordinal), error, attempts, seconds)

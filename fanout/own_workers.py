@@ -10,13 +10,13 @@ import importlib.util
 import sys
 from pathlib import Path
 
-_OWN = Path(__file__).parent.parent / "workers" / "__init__.py"
+_OWN = Path(__file__).resolve().parent.parent / "workers" / "__init__.py"
 
 
 def _load() -> None:
     loaded = sys.modules.get("workers")
     if loaded is not None:
-        if Path(loaded.__file__ or "") != _OWN:
+        if Path(loaded.__file__ or "").resolve() != _OWN:
             raise ImportError(
                 f"fanout has a package `workers`, and {loaded.__file__} was imported under that name before it; "
                 "import fanout first, or give that module another name"

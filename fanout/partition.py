@@ -61,6 +61,8 @@ def partition(chunk_size: int | None, workers: int, capacity: int | None, arithm
     """
     if workers < 1:
         raise ValueError(f"{workers} workers: a run needs at least 1")
+    if capacity == 0:
+        raise ValueError(f"no mailbox can be held open: {arithmetic}")
     if chunk_size is None:
         return Guided(workers, min(LARGEST_GUIDED, capacity or LARGEST_GUIDED))
     if chunk_size < 1:

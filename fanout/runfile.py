@@ -60,11 +60,12 @@ class RunFile:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._is_open = True
         self._names_end = 0
 
     @classmethod
     def create(cls, path: Path) -> RunFile:
-        """Make the file, readable by its owner alone. Raises UsageError when there is one already."""
+        """Make the file, readable by its owner alone. Raises UsageError when there is one already, or it can't be made."""
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError as error:
@@ -72,12 +73,16 @@ class RunFile:
         except OSError as error:
             raise UsageError(f"the run file can't be made: {path}: {error.strerror}") from error
         connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-        connection.execute("BEGIN")
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(_SCHEMA)
+            connection.execute("BEGIN")
+        except sqlite3.Error as error:
+            cls(path, connection).discard()
+            raise UsageError(f"the run file can't be made: {path}: {error}") from error
         return cls(path, connection)
 
     @classmethod
@@ -85,14 +90,13 @@ class RunFile:
         """Open the file of a run to read it. Raises UsageError when it is none."""
         try:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise UsageError(f"no run file can be read here: {path}: {error}") from error
-        if application != APPLICATION_ID:
-            raise UsageError(f"this is no run file of fanout: {path}")
-        if version != FORMAT:
-            raise UsageError(f"{path} has the run file format {version}; this fanout reads {FORMAT}")
+        try:
+            _check_format(path, connection)
+        except UsageError:
+            connection.close()
+            raise
         return cls(path, connection)
 
     def __enter__(self) -> Self:
@@ -146,8 +150,9 @@ class RunFile:
 
     def counts(self) -> tuple[int, int]:
         """Mailboxes that are done, and that failed."""
-        done = self._query("SELECT coalesce(sum(count), 0) FROM done").fetchone()[0]
-        failed = self._query("SELECT count(*) FROM failed").fetchone()[0]
+        [(done, failed)] = self._query(
+            "SELECT (SELECT coalesce(sum(count), 0) FROM done), (SELECT count(*) FROM failed)"
+        )
         return done, failed
 
     def lines(self) -> Iterator[bytes]:
@@ -191,23 +196,25 @@ class RunFile:
         self._execute("BEGIN")
 
     def close(self) -> None:
-        """Commit, and leave one plain file. Does nothing to one that was discarded."""
-        if not self.path.exists():
-            return
-        if self._connection.in_transaction:
-            self._execute("COMMIT")
-            self._execute("PRAGMA journal_mode = DELETE")
-        self._connection.close()
+        """Commit, and leave one plain file. May be called again, and after `discard`."""
+        try:
+            if self.path.exists() and self._is_open and self._connection.in_transaction:
+                self._execute("COMMIT")
+                self._execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._is_open = False
+            self._connection.close()
 
     def discard(self) -> None:
         """Close the file and delete it: the run never began."""
+        self._is_open = False
         self._connection.close()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
-    def _query(self, statement: str, *values: object) -> sqlite3.Cursor:
+    def _query(self, statement: str, *values: object) -> Iterator[Any]:
         try:
-            return self._connection.execute(statement, values)
+            yield from self._connection.execute(statement, values)
         except sqlite3.Error as error:
             raise StoppedError(f"the run file can't be read: {self.path}: {error}") from error
 
@@ -222,3 +229,15 @@ class RunFile:
                 self._connection.executemany(statement, rows)
         except sqlite3.Error as error:
             raise StoppedError(f"the run file can't be written: {self.path}: {error}") from error
+
+
+def _check_format(path: Path, connection: sqlite3.Connection) -> None:
+    try:
+        [(application,)] = connection.execute("PRAGMA application_id")
+        [(version,)] = connection.execute("PRAGMA user_version")
+    except sqlite3.Error as error:
+        raise UsageError(f"no run file can be read here: {path}: {error}") from error
+    if application != APPLICATION_ID:
+        raise UsageError(f"this is no run file of fanout: {path}")
+    if version != FORMAT:
+        raise UsageError(f"{path} has the run file format {version}; this fanout reads {FORMAT}")

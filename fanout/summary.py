@@ -78,9 +78,9 @@ def _failure(outcome: Outcome) -> str:
 
 
 def _totals(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be
-    if isinstance(total, dict):
+    if isinstance(total, dict) and total:
         yield "totals    " + ", ".join(f"{value:,} {name}" for name, value in total.items())
-    elif total is not None:
+    elif isinstance(total, int | float):
         yield f"total     {total:,}"
 
 

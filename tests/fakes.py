@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +55,8 @@ class FakeSession:
     #: Seconds that a log-on and a log-off take.
     opening: float = 0.0
     closing: float = 0.0
+    #: What else a log-off does.
+    at_log_off: Callable[[], object] = field(default=lambda: None)
     opened: list[int] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
 
@@ -85,6 +87,7 @@ class FakeSession:
             yield FakeMailbox(name)
         finally:
             self.clock.advance(self.closing)
+            self.at_log_off()
             self.closed.append(ordinal)
 
 

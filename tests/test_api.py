@@ -122,3 +122,8 @@ def test_a_job_that_workers_cannot_import_stops_the_run_with_the_reason() -> Non
     assert found.stopped_by is not None
     assert "no.such.module" in str(found.stopped_by)
     assert len(found) == 0
+
+
+def test_a_name_of_two_lines_is_refused() -> None:
+    with pytest.raises(UsageError, match="one line"):
+        fanout.run(poison.name, server="null:1", mailboxes=["a\nb", "c"], workers=1)

@@ -83,16 +83,17 @@ class Child:
         theirs_in, self.inbox = os.pipe()
         self.outbox, self.theirs_out = os.pipe()
         descriptors = [theirs_in, self.theirs_out, self.slots.descriptor]
+        terminal = os.open(__file__, os.O_RDONLY)  # something to read, as a terminal has
         self.process = subprocess.Popen(
             [sys.executable, "-c", MAIN, *map(str, descriptors), "0"],
             pass_fds=descriptors,
-            stdin=subprocess.DEVNULL,
+            stdin=terminal,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
-        os.close(theirs_in)
-        os.close(self.theirs_out)
+        for descriptor in (theirs_in, self.theirs_out, terminal):
+            os.close(descriptor)
         self._reader: FrameReader[Message] = FrameReader(ToParent)
         self._heard: list[Message] = []
 

@@ -205,7 +205,10 @@ def test_the_shards_of_a_roster_are_the_roster(folder: Path) -> None:
         fanout(folder, "mailboxes", "--server", "sim:40", "--shard", f"{i}/3").stdout.splitlines() for i in (1, 2, 3)
     ]
 
-    assert sorted(name for part in parts for name in part) == fanout(folder, "mailboxes", "--server", "sim:40").stdout.splitlines()
+    assert (
+        sorted(name for part in parts for name in part)
+        == fanout(folder, "mailboxes", "--server", "sim:40").stdout.splitlines()
+    )
 
 
 def test_the_plan_shows_each_chunk(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_ready_worker_gets_one_chunk_to_work_on_and_one_that_waits() -> None:
 def test_what_is_found_is_kept_and_the_chunk_goes_on() -> None:
     dispatch = begun(100, 10, 1)
 
-    assert after(dispatch, Heard(0, found(1, 0, 4))) == [Keep(0, found(1, 0, 4), 1)]
+    assert after(dispatch, Heard(0, found(1, 0, 4))) == [Keep(0, found(1, 0, 4), 1, 1)]
     assert dispatch.settled == 4
 
 
@@ -73,7 +73,7 @@ def test_a_finished_chunk_is_followed_by_the_next() -> None:
 
     commands = after(dispatch, Heard(0, found(1, 0, 10)))
 
-    assert commands == [Keep(0, found(1, 0, 10), 1), Send(0, Chunk(3, 20, 10))]
+    assert commands == [Keep(0, found(1, 0, 10), 1, 1), Send(0, Chunk(3, 20, 10))]
 
 
 def test_a_failed_mailbox_is_settled_with_its_error() -> None:
@@ -108,7 +108,10 @@ def test_a_dead_worker_is_replaced_and_its_suspect_goes_out_alone() -> None:
     assert after(dispatch, Heard(0, found(1, 0, 4)), Ended(0, "SIGSEGV", 6)) == [StartWorker(0)]
     first_two = after(dispatch, Heard(0, Ready()))
     assert first_two == [Send(0, Chunk(2, 4, 2)), Send(0, Chunk(3, 7, 3))]
-    assert after(dispatch, Heard(0, found(2, 4, 2))) == [Keep(0, found(2, 4, 2), 1), Send(0, Chunk(4, 6, 1, attempt=2))]
+    assert after(dispatch, Heard(0, found(2, 4, 2))) == [
+        Keep(0, found(2, 4, 2), 1, 1),
+        Send(0, Chunk(4, 6, 1, attempt=2)),
+    ]
 
 
 def test_a_mailbox_that_takes_its_worker_with_it_again_is_settled_as_a_crash() -> None:
@@ -139,7 +142,7 @@ def test_a_worker_that_died_between_mailboxes_takes_the_blame_for_none() -> None
     after(dispatch, Ended(0, "SIGKILL", None), Heard(0, Ready()))
     commands = after(dispatch, Heard(0, found(3, 0, 5)))
 
-    assert commands == [Keep(0, found(3, 0, 5), 1)]
+    assert commands == [Keep(0, found(3, 0, 5), 1, 1)]
 
 
 def test_workers_that_die_before_they_do_anything_stop_the_run() -> None:
@@ -162,7 +165,9 @@ def test_workers_that_die_before_they_do_anything_stop_the_run() -> None:
         Found(1, 0, 2, b"1\n", b"1"),  # fewer lines than mailboxes
         Failed(1, 5, 0.0, DENIED),
         Failed(9, 0, 0.0, DENIED),
-        Printed(99, "hello"),
+        Found(1, 0, 2, b"1\n2\n", b"\xff"),  # a fold that is no JSON
+        Found(1, 0, 2, b"\n\nnoise", b"1"),  # newlines that end no line
+        Printed(100, "hello"),  # a mailbox that no roster has
         Announced(255, "", None, ""),
         Listed(["a"]),
     ],

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fanout import facts, summary
@@ -31,7 +32,7 @@ RECORD = b'{"mailbox":"user-0","ok":true,"result":{"messages":1200},"attempts":1
 
 
 def keep(total: bytes) -> Keep:
-    return Keep(0, Found(1, 0, 1, RECORD, total), 1)
+    return Keep(0, Found(1, 0, 1, RECORD, total), 1, msgspec.json.decode(total))
 
 
 def settle(ordinal: int, error: Error) -> Settle:

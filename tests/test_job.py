@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import dill
 import pytest
 
 from fanout import job as jobs
@@ -104,14 +105,29 @@ def test_what_workers_cannot_import_is_carried(function: Callable[..., object], 
     assert load(job, {})(ANNA) == result
 
 
-def test_a_function_of_main_is_carried() -> None:
-    space: dict[str, Callable[[Mailbox], str]] = {}
-    exec("def job(mailbox): return mailbox.address", {"__name__": "__main__"}, space)
+def function_of_main(**variables: object) -> Callable[[Mailbox], object]:
+    """A function as a script or a notebook defines it, between its variables."""
+    space: dict[str, Any] = {"__name__": "__main__", "GREETING": "hello ", **variables}
+    exec("def job(mailbox): return GREETING + mailbox.address", space)
+    job: Callable[[Mailbox], object] = space["job"]
+    return job
 
-    job = jobs.carried(space["job"])
+
+def test_a_function_of_main_is_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = function_of_main()
+    monkeypatch.setattr(sys.modules["__main__"], "job", function, raising=False)
+
+    job = jobs.carried(function)
 
     assert isinstance(job, PickledJob)
-    assert dill.loads(job.pickle)(ANNA) == "anna"
+    assert load(job, {})(ANNA) == "hello anna"
+
+
+def test_what_a_function_does_not_use_stays_at_home() -> None:
+    job = jobs.carried(function_of_main(LETTERS=bytes(jobs.LARGE_PICKLE), lines=iter(())))
+
+    assert isinstance(job, PickledJob)
+    assert len(job.pickle) < 1000
 
 
 def test_a_function_that_carries_data_is_said_to() -> None:

@@ -67,13 +67,16 @@ def test_a_job_of_a_file_needs_no_import_path(tmp_path: Path) -> None:
     assert load(FileJob(str(path), "address"), {})(ANNA) == "anna"
 
 
-def test_the_neighbours_of_a_job_s_file_can_be_imported_and_shadow_nothing(tmp_path: Path) -> None:
+def test_the_neighbours_of_a_job_s_file_can_be_imported_and_shadow_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     (tmp_path / "neighbour_of_a_job.py").write_text("WORD = 'near'")
-    (tmp_path / "json.py").write_text("raise RuntimeError('not this one')")
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('not this one')")
     path = tmp_path / "job.py"
-    path.write_text("import json, neighbour_of_a_job\ndef job(mailbox): return json.dumps(neighbour_of_a_job.WORD)")
+    path.write_text("import colorsys, neighbour_of_a_job\ndef job(mailbox): return neighbour_of_a_job.WORD")
 
-    assert load(FileJob(str(path), "job"), {})(ANNA) == '"near"'
+    assert load(FileJob(str(path), "job"), {})(ANNA) == "near"
 
 
 def test_a_dataclass_in_a_job_s_file_finds_its_module(tmp_path: Path) -> None:
@@ -181,3 +184,9 @@ def test_an_option_that_a_job_does_not_take_is_answered_with_those_that_it_does(
 def test_a_function_that_takes_no_mailbox_is_no_job() -> None:
     with pytest.raises(JobError, match=r"can't be called like this: too many positional arguments; .* none"):
         load(ModuleJob("their_jobs", "without"), {})
+
+
+def test_a_job_of_a_module_without_a_file_is_loaded() -> None:
+    job = load(ModuleJob("builtins", "repr"), {})
+
+    assert callable(job)

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fanout.errors import StoppedError, UsageError
@@ -23,7 +24,7 @@ ROSTER = Roster(100, "a test", lambda ordinals: [f"user-{ordinal}" for ordinal i
 
 
 def keep(first: int, count: int, total: bytes = b"0", attempts: int = 1) -> Keep:
-    return Keep(0, Found(1, first, count, b"{}\n" * count, total), attempts)
+    return Keep(0, Found(1, first, count, b"{}\n" * count, total), attempts, msgspec.json.decode(total))
 
 
 def contents(path: Path) -> bytes:

@@ -83,3 +83,8 @@ def test_a_chunk_has_at_least_one_mailbox(chunk_size: int) -> None:
 def test_a_run_needs_at_least_one_worker() -> None:
     with pytest.raises(ValueError, match="0 workers: a run needs at least 1"):
         partition(None, 0, None)
+
+
+def test_a_capacity_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no mailbox can be held open: 3 indexes, 3 reserved"):
+        partition(None, 1, 0, "3 indexes, 3 reserved")

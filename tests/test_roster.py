@@ -82,10 +82,10 @@ def test_a_sample_larger_than_the_roster_is_the_roster() -> None:
     assert chosen(Choice(sample=1000)) == NAMES
 
 
-def test_a_sample_is_not_the_neighbour_of_a_shard() -> None:
-    shard = chosen(Choice(shard=(1, 4)))
+def test_samples_are_the_same_on_every_machine() -> None:
+    names = ["anna", "berta", "clara", "dora", "emil", "fritz"]
 
-    assert len(set(chosen(Choice(sample=len(shard)))) & set(shard)) < len(shard) / 2
+    assert list(Choice(sample=2).of(names)) == ["berta", "emil"]
 
 
 def test_a_limit_takes_the_first_of_what_is_left() -> None:

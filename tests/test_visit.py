@@ -214,7 +214,7 @@ def test_a_session_that_ends_its_walk_early_costs_one_mailbox(recorder: MakeReco
     told = scene.visit(4)
 
     assert outcomes(told) == [(0, 0), (1, 1), (2, Cause.JOB), (3, 3)]
-    assert only_failure(told).error.message == "the session ended its walk before the chunk's end"
+    assert only_failure(told).error.message == "the job raised StopIteration, or its session ended before the chunk did"
 
 
 def test_the_traceback_of_a_failure_begins_within_the_job() -> None:
@@ -429,3 +429,26 @@ def test_a_stride_goes_on_in_the_next_chunk_where_it_was_in_the_last() -> None:
     scene.visit(8, first=7)
 
     assert noted(scene) == [1, 2, 4, 8]
+
+
+@RECORDERS
+def test_a_job_that_raises_stop_iteration_shifts_no_result(recorder: MakeRecorder) -> None:
+    def job(mailbox: Mailbox) -> int:
+        return next(iter([])) if mailbox.address == "2" else ordinal_of(mailbox)
+
+    told = Scene(job, recorder).visit(8)
+
+    assert outcomes(told) == [(0, 0), (1, 1), (2, Cause.JOB), *((ordinal, ordinal) for ordinal in range(3, 8))]
+
+
+def test_what_is_printed_at_the_last_log_off_comes_before_the_last_finding() -> None:
+    scene = Scene(lambda _: scene.clock.advance(2 * FLUSH_SECONDS))
+    scene.session.at_log_off = lambda: scene.output.write("log-off\n")
+
+    assert kinds(scene.visit(1)) == [["Printed", "Found"]]
+
+
+def test_large_results_of_a_long_stride_go_in_several_findings() -> None:
+    told = Scene(lambda mailbox: "x" * 2**20 if ordinal_of(mailbox) >= 15 else 0, ResultsRecorder).visit(31)
+
+    assert max(len(message.lines) for write in told for message in write if isinstance(message, Found)) <= 17 * 2**20

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+import traceback
 from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 #: Bytes asked of a pipe at a time; a pipe holds 64 KiB unless told otherwise.
 READ_BYTES = 2**16
 
+#: The exit code of a worker that met a bug in fanout (EX_SOFTWARE of sysexits.h).
+BUG = 70
+
 #: Names in one page of the roster: a page of long names still fits a frame of 64 to 128 KB.
 PAGE = 1000
 
@@ -61,6 +66,9 @@ def main(inbox: int, outbox: int, slots: int, number: int) -> NoReturn:
         _work(_Pipe(inbox, outbox), slot, output)
     except BrokenPipeError:  # the parent is gone: nobody is left to be told
         os._exit(0)
+    except BaseException:  # noqa: BLE001 - a bug in fanout, which must be seen
+        traceback.print_exc(file=sys.__stderr__)
+        os._exit(BUG)
     os._exit(0)
 
 

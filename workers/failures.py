@@ -16,6 +16,10 @@ MAX_MESSAGE = 4096
 MAX_FRAMES = 12
 
 
+#: The modules that call a job.
+_OURS = frozenset({"workers.visit", "workers.loading"})
+
+
 def describe(failure: BaseException) -> Error:
     """What a record tells of an exception that ended a mailbox.
 
@@ -65,7 +69,7 @@ def _traceback(failure: BaseException) -> str:
 
 
 def _below_visit(frames: TracebackType | None) -> TracebackType | None:
-    """The frames from the job's on: those of the visit say nothing to its author."""
-    while frames and frames.tb_frame.f_globals.get("__name__") == "workers.visit" and frames.tb_next:
+    """The frames from the job's on: those of its callers say nothing to its author."""
+    while frames and frames.tb_frame.f_globals.get("__name__") in _OURS and frames.tb_next:
         frames = frames.tb_next
     return frames

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from workers.mailbox import Mailbox
 
-#: The module name under which a job's file is imported: no package can have it.
-_FILE_MODULE = "fanout job"
+#: What precedes a file's path in the name under which it is imported: no package can be called so.
+_FILE_MODULE = "fanout job "
 
 
 class JobError(Exception):
@@ -37,7 +37,7 @@ def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
     function = _function(job)
     _check_options(job.function, function, options)
     bound = partial(function, **options) if options else function
-    if not inspect.isgeneratorfunction(function):
+    if not (inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(type(function).__call__)):
         return bound
 
     def rows(mailbox: Mailbox) -> list[object]:
@@ -65,14 +65,14 @@ def _module(job: ModuleJob) -> ModuleType:
 
 
 def _file(job: FileJob) -> ModuleType:
-    if _FILE_MODULE in sys.modules:
-        return sys.modules[_FILE_MODULE]
-    path = Path(job.path)
-    spec = importlib.util.spec_from_file_location(_FILE_MODULE, path)
+    path, name = Path(job.path), _FILE_MODULE + job.path
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise JobError(f"{job.path!r} is no Python file; a job's file is given as path/to/file.py:function")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_FILE_MODULE] = module
+    sys.modules[name] = module
     sys.path.append(str(path.resolve().parent))  # its neighbours can be imported, and shadow nothing
     spec.loader.exec_module(module)
     return module
@@ -80,7 +80,7 @@ def _file(job: FileJob) -> ModuleType:
 
 def _attribute(module: ModuleType, name: str) -> Callable[..., Any]:
     function = getattr(module, name, None)
-    where = module.__file__ or module.__name__
+    where = getattr(module, "__file__", None) or module.__name__
     if function is None:
         functions = [each for each, thing in vars(module).items() if inspect.isfunction(thing)]
         raise JobError(f"{where} has no function {name!r}; it has {', '.join(functions) or 'none'}")

@@ -142,19 +142,21 @@ class Visitor:
     def _walk(self, findings: _Findings) -> Iterator[None]:
         """Visit mailboxes up to the end of the chunk or to the first failure; yield when it is time to tell."""
         mailboxes = self._session.mailboxes(*findings.rest(), self._slot)
-        failure = None
-        while findings.next < findings.stop and failure is None:
+        over = False
+        while not over:
             failure = self._take(mailboxes, findings)
+            over = failure is not None or findings.next == findings.stop
+            if over:
+                mailboxes.close()  # before anything is told: what the log-off prints belongs to what is told
             if findings.due(self._recorder.begun):
                 yield
-        mailboxes.close()
 
     def _take(self, mailboxes: Generator[Mailbox], findings: _Findings) -> BaseException | None:
         """Take one stride, and write it down. Returns what ended it early."""
         entries: list[object] = []
         stride = min(self._stride, findings.stop - findings.next)
         begun = self._clock()
-        failure = self._run(islice(mailboxes, stride), findings.chunk.attempt, entries)
+        failure = self._run(mailboxes, stride, findings.chunk.attempt, entries)
         ended = self._clock()
         written = findings.write(entries, self._recorder)
         if failure is not None:
@@ -163,14 +165,16 @@ class Visitor:
         self._fit_stride(ended - begun, written)
         return failure
 
-    def _run(self, mailboxes: Iterator[Mailbox], attempt: int, entries: list[object]) -> BaseException | None:
-        limit = len(entries)
+    def _run(
+        self, mailboxes: Iterator[Mailbox], stride: int, attempt: int, entries: list[object]
+    ) -> BaseException | None:
+        """Append up to `stride` entries; returns what ended the stride before that, at the mailbox behind the last."""
         try:
-            self._recorder.take(mailboxes, attempt, entries)
+            self._recorder.take(islice(mailboxes, stride), attempt, entries)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a job are outcomes, too
             return error
-        if len(entries) == limit:
-            return RuntimeError("the session ended its walk before the chunk's end")
+        if len(entries) < stride:  # a loop at the speed of C takes a StopIteration for its own end
+            return RuntimeError("the job raised StopIteration, or its session ended before the chunk did")
         return None
 
     def _fit_stride(self, seconds: float, written: int) -> None:
@@ -194,6 +198,8 @@ class _Findings:
         self.stop = chunk.first + chunk.count
         self._messages: list[ToParent] = []
         self._lines = bytearray()
+        #: Bytes of lines since the last telling.
+        self._untold = 0
         self._total: object = totals.NOTHING
         self._first = chunk.first
         self._told_at = now
@@ -204,16 +210,16 @@ class _Findings:
         return range(self.next, self.stop), addresses and addresses[self.next - self.chunk.first :]
 
     def due(self, now: float) -> bool:
-        return now - self._told_at >= FLUSH_SECONDS or len(self._lines) >= FLUSH_BYTES
+        return now - self._told_at >= FLUSH_SECONDS or self._untold >= FLUSH_BYTES
 
     def write(self, entries: list[object], recorder: Recorder) -> int:
         """Write a line for each entry; one that can't be written fails its mailbox. Returns the bytes written."""
-        before = len(self._lines)
+        before = self._untold
         try:
             self._write(entries, recorder)
         except Exception as error:  # noqa: BLE001 - whatever a result's encoding raises is that mailbox's failure
             self._write_apart(entries, recorder, error)
-        return len(self._lines) - before
+        return self._untold - before
 
     def _write(self, entries: list[object], recorder: Recorder) -> None:
         lines = _encoder.encode_lines(entries)
@@ -221,7 +227,10 @@ class _Findings:
             raise ValueError(f"it has {len(lines):,} bytes as JSON, more than the {self._max_result:,} allowed")
         self._total = totals.add(self._total, totals.fold(recorder.results(entries)))
         self._lines += lines
+        self._untold += len(lines)
         self.next += len(entries)
+        if len(self._lines) >= FLUSH_BYTES:
+            self._close_found()  # one message holds no more than a stride beyond that
 
     def _write_apart(self, entries: list[object], recorder: Recorder, error: Exception) -> None:
         if len(entries) == 1:
@@ -241,7 +250,7 @@ class _Findings:
         """All that has not been told."""
         self._close_found()
         messages, self._messages = self._messages, []
-        self._told_at = now
+        self._told_at, self._untold = now, 0
         return messages
 
     def _close_found(self) -> None:

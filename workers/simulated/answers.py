@@ -39,6 +39,7 @@ from workers.mapi.rops import (
     SortTableResponse,
     TypedString,
 )
+from workers.mapi.wire import CodecError
 from workers.simulated.admission import logon_response
 from workers.simulated.objects import Folder, Logon, Message, NoRoom, RopFailure, Stream
 from workers.simulated.properties import property_row, stream_of
@@ -193,11 +194,15 @@ def _seek_row(run: Execution, request: SeekRowRequest) -> SeekRowResponse:
 def _get_properties(run: Execution, request: GetPropertiesSpecificRequest) -> GetPropertiesSpecificResponse:
     _, subject = run.subject(request.logon_id, request.input_handle_index)
     tags = request.property_tags
+    try:
+        codec = row_codec(tags)
+    except CodecError as error:
+        raise RopFailure(HResult.MAPI_E_INVALID_PARAMETER) from error
     if not tags:
         raise RopFailure(HResult.MAPI_E_INVALID_PARAMETER)
     room = run.room - _PROPERTIES_HEAD - _CELL * len(tags)
     row = property_row(subject, tags, room, request.property_size_limit)
-    return GetPropertiesSpecificResponse(request.input_handle_index, row_codec(tags).encode(row))
+    return GetPropertiesSpecificResponse(request.input_handle_index, codec.encode(row))
 
 
 def _open_stream(run: Execution, request: OpenStreamRequest) -> OpenStreamResponse:

@@ -149,8 +149,6 @@ class Execution:
             return ANSWERS[type(request)](self, request).encode()
         except RopFailure as failure:
             return _error(request, failure.code)
-        except CodecError:
-            return _error(request, HResult.MAPI_E_CORRUPT_DATA)
         except OSError as error:
             return _error(request, code_of(error))
 

@@ -6,17 +6,31 @@ only adds to those that were chosen before.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from workers.mapi.rops import LogonRequest, OpaqueRequest, ReleaseRequest
+from workers.mapi.transport import ConnectionLost
+from workers.simulated.options import Fault
+
 if TYPE_CHECKING:
-    from workers.simulated.options import Fault, Share, SimulatedOptions
+    from collections.abc import Mapping, Sequence
+
+    from workers.mapi.rops import Request
+    from workers.simulated.objects import Logon
+    from workers.simulated.options import Share, SimulatedOptions
+    from workers.simulated.stores import Population
 
 #: Mailboxes of which it is known how often they were refused or cut off. One that is forgotten starts anew.
 _REMEMBERED = 4096
 
 _RANGE = 2**64
+
+#: A round trip of a slow mailbox takes so many times the latency, and at least so many seconds.
+_SLOWNESS = 20
+_SLOW_AT_LEAST = 0.1
 
 
 class FaultPlan:
@@ -32,7 +46,7 @@ class FaultPlan:
     def has(self, fault: Fault, address: str) -> bool:
         """Whether the mailbox has this fault; letter case does not matter."""
         share = self._shares.get(fault)
-        return share is not None and _chosen(share, f"{self._seed}/{fault}/", address.casefold())
+        return share is not None and bool(address) and _chosen(share, f"{self._seed}/{fault}/", address.casefold())
 
 
 def _chosen(share: Share, prefix: str, name: str) -> bool:
@@ -57,3 +71,44 @@ class Tally:
         if len(self._counts) > _REMEMBERED:
             self._counts.popitem(last=False)
         return count
+
+
+class Trouble:
+    """The faults that show on the wire: mailboxes that are slow or hang, and connections that are cut."""
+
+    def __init__(self, population: Population, faults: FaultPlan) -> None:
+        self._population = population
+        self._faults = faults
+        self._drops = Tally()
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def delay(self, requests: Sequence[Request], logons: Mapping[int, Logon], latency: float) -> float:
+        """Seconds that a round trip takes beyond its latency, for the mailboxes that it is about; inf: for ever.
+
+        A release is about nobody: it rides in front of the next mailbox's ROPs. Raises ConnectionLost for a mailbox
+        that cuts the connection.
+        """
+        slow = False
+        for request in requests:
+            if isinstance(request, LogonRequest):
+                address = self._address(request.essdn)
+                if self._faults.has(Fault.HANG, address):
+                    return math.inf
+            elif isinstance(request, ReleaseRequest | OpaqueRequest) or request.logon_id not in logons:
+                continue
+            else:
+                address = logons[request.logon_id].mailbox.address
+                self._cut(address)
+            slow = slow or self._faults.has(Fault.SLOW, address)
+        return max(_SLOWNESS * latency, _SLOW_AT_LEAST) - latency if slow else 0.0
+
+    def _cut(self, address: str) -> None:
+        if self._faults.has(Fault.DROP, address) and self._drops.count(address) == 1:
+            raise ConnectionLost(f"cut off at {address}")
+
+    def _address(self, dn: str) -> str:
+        """The name of whom a DN means; that of nobody has no faults."""
+        ordinal = self._population.ordinal(dn)
+        return "" if ordinal is None else self._population.address(ordinal)

@@ -62,8 +62,8 @@ class MaildirPopulation:
 
     def __init__(self, root: Path) -> None:
         """Raises ServerUrlError when there are none."""
-        self._root = os.fspath(root)
-        self._names = _mailbox_names(self._root)
+        self._root = os.path.abspath(root)  # a job may change the directory that it runs in
+        self._names = _mailbox_names(os.fspath(root))
         self._addresses = [printable(name) for name in self._names]
         dns = [mailbox_dn(address) for address in self._addresses]
         # A DN as it is written finds its mailbox even where another differs in letter case alone.

@@ -97,7 +97,7 @@ def printable(name: str) -> str:
 
 def decode_mutf7(name: str) -> str:
     """A folder's name in modified UTF-7 ([RFC 3501] 5.1.3) in clear; as it stands where it is broken."""
-    return sub("&([^-]*)-", _decoded_run, name)
+    return sub("&([A-Za-z0-9+,]*)-", _decoded_run, name)
 
 
 def _name_of(entry: os.DirEntry[str]) -> str:
@@ -165,6 +165,6 @@ def _decoded_run(run: Match[str]) -> str:
         return "&"
     octets = run[1].replace(",", "/").encode("utf-8")
     try:
-        return a2b_base64(octets + b"=" * (-len(octets) % 4)).decode("utf-16-be")
+        return a2b_base64(octets + b"=" * (-len(octets) % 4)).decode("utf-16-be").replace("\0", "")
     except (Base64Error, UnicodeError):
         return run[0]

@@ -23,7 +23,7 @@ _FOLD = re.compile(r"[\r\n]+[ \t]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: What the parsers of the email package raise for nonsense.
-_NONSENSE = (MessageError, Base64Error, ValueError, TypeError, IndexError, LookupError, OverflowError)
+_NONSENSE = (MessageError, Base64Error, ValueError, TypeError, IndexError, LookupError, OverflowError, RecursionError)
 
 
 class HeaderFields(NamedTuple):

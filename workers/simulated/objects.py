@@ -73,7 +73,7 @@ class Logon:
     @cached_property
     def folders(self) -> dict[int, FolderFacts]:
         """Every folder by its id, parents first."""
-        return {facts.folder_id: facts for facts in store_folders(self.mailbox)}
+        return {facts.folder_id: facts for facts in store_folders(self.mailbox.id_bits, self.subtree)}
 
     def open_folder(self, folder_id: int) -> Folder:
         """Raises RopFailure: INVALID_PARAMETER for what can be no id of this store, NOT_FOUND."""
@@ -122,7 +122,6 @@ class Message:
     def __init__(self, messages: Messages, row: int) -> None:
         self._messages = messages
         self._row = row
-        #: Raises OSError when the message can't be read.
         self.facts: MessageFacts = messages.facts(row)
 
     @cached_property

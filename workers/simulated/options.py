@@ -6,6 +6,7 @@ place, and what prints them to a user reads the same table as what parses them. 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable  # noqa: TC003 - the table of options is read at run time
 from dataclasses import dataclass, fields
@@ -18,6 +19,7 @@ from urllib.parse import unquote
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from random import Random
 
 SCHEME = "sim:"
@@ -251,6 +253,7 @@ _OPTIONS: dict[str, Option] = {
     for name, hint in get_type_hints(SimulatedOptions, include_extras=True).items()
     if get_origin(hint) is Annotated
 }
+_GENERATED = ("folders", "messages")
 _DEFAULTS = {field.name: field.default for field in fields(SimulatedOptions)}
 
 
@@ -284,14 +287,22 @@ def parse_options(url: str) -> SimulatedOptions:
         if name in given:
             raise ServerUrlError(f"{name}: given twice")
         given[name] = _value(name, text)
+    if isinstance(_source(source), Path):
+        _refuse_what_is_for_generated_mail(given)
     return SimulatedOptions(_source(source), **given)  # type: ignore[arg-type]  # each parsed by its own field
+
+
+def _refuse_what_is_for_generated_mail(given: Iterable[str]) -> None:
+    for name in _GENERATED:
+        if name in given:
+            raise ServerUrlError(f"{name}: only for generated mailboxes (sim:2000); mail from a directory is as it is")
 
 
 def _source(text: str) -> int | Path:
     if not text:
         raise ServerUrlError("sim: needs a number of mailboxes (sim:2000) or a directory of them (sim:PATH)")
     if not re.fullmatch("[0-9]+", text):
-        return Path(text).expanduser()
+        return Path(os.path.expanduser(text))  # unlike Path.expanduser it leaves an unknown ~user alone
     if len(text) > 20 or not 1 <= int(text) <= MAX_MAILBOXES:
         raise ServerUrlError(
             f"sim:{text}: from 1 to {MAX_MAILBOXES:,} mailboxes (a directory of this name is sim:./{text})"

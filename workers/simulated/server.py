@@ -13,14 +13,13 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from workers.mapi.hresults import HResult
-from workers.mapi.rops import LogonRequest, OpaqueRequest, ReleaseRequest
 from workers.mapi.transport import ConnectionLost, MailboxRow, RpcError
 from workers.simulated.admission import Admission
 from workers.simulated.execute import Execution, decode
-from workers.simulated.faults import FaultPlan, Tally
+from workers.simulated.faults import FaultPlan, Trouble
 from workers.simulated.maildir import MaildirPopulation
 from workers.simulated.objects import Connection
-from workers.simulated.options import Fault, parse_options
+from workers.simulated.options import parse_options
 from workers.simulated.population import GeneratedPopulation
 from workers.simulated.stores import mailbox_dn
 from workers.urls import ServerUrlError
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
 
 #: Rows of one page of the mailbox table at most ([KB 813148]: 2**16).
 MOST_MAILBOX_ROWS = 65_536
-
-#: A round trip of a slow mailbox takes so many times the latency, and at least so many seconds.
-_SLOWNESS = 20
-_SLOW_AT_LEAST = 0.1
 
 
 def pause(seconds: float) -> None:
@@ -70,9 +65,9 @@ class SimulatedServer:
         self.round_trips = 0
         self.connections = 0
         self.pause = pause
-        self._faults = FaultPlan(options)
-        self._admission = Admission(population, options, self._faults)
-        self._drops = Tally()
+        faults = FaultPlan(options)
+        self._admission = Admission(population, options, faults)
+        self._trouble = Trouble(population, faults)
         self._contexts: dict[int, _Context] = {}
         self._lock = Lock()  # of the counters and the contexts; never held while time passes
 
@@ -91,9 +86,7 @@ class SimulatedServer:
 
     def execute(self, context: int, rop_buffer: bytes) -> bytes:
         """Raises RpcError when the call fails as a whole; ConnectionLost when there is no such context, or no longer."""
-        session = self._contexts.get(context)
-        if session is None:
-            raise ConnectionLost(f"there is no session context {context}")
+        session = self._context(context)
         with session.lock:
             with self._lock:
                 self.round_trips += 1
@@ -101,7 +94,7 @@ class SimulatedServer:
             if latency:
                 self.pause(latency)
             requests, handles = decode(rop_buffer)
-            if self._faults:
+            if self._trouble:
                 self._suffer(context, requests, latency)
             execution = Execution(session.connection, handles, self.options.overflow, self._admission.admit)
             return execution.run(requests, len(rop_buffer))
@@ -119,8 +112,14 @@ class SimulatedServer:
 
     def open_objects(self, context: int) -> int:
         """Objects open in a context, logons included; what a client leaked is seen here."""
-        connection = self._contexts[context].connection
+        connection = self._context(context).connection
         return connection.open_objects + len(connection.logons)
+
+    def _context(self, number: int) -> _Context:
+        try:
+            return self._contexts[number]
+        except KeyError:
+            raise ConnectionLost(f"there is no session context {number}") from None
 
     def _is_exhausted(self, user_dn: str) -> bool:
         limit = self.options.sessions
@@ -131,28 +130,12 @@ class SimulatedServer:
         return sum(context.connection.user_dn.casefold() == account for context in contexts) >= limit
 
     def _suffer(self, context: int, requests: Sequence[Request], latency: float) -> None:
-        """The faults of the mailboxes that a buffer is about. Raises ConnectionLost where one cuts the connection."""
-        logons = self._contexts[context].connection.logons
-        slow = False
-        for request in requests:
-            if isinstance(request, LogonRequest):
-                address = self._address(request.essdn)
-                if self._faults.has(Fault.HANG, address):
-                    self.pause(math.inf)
-            elif isinstance(request, ReleaseRequest | OpaqueRequest) or request.logon_id not in logons:
-                continue
-            else:
-                address = logons[request.logon_id].mailbox.address
-                if self._faults.has(Fault.DROP, address) and self._drops.count(address) == 1:
-                    self.disconnect(context)
-                    raise ConnectionLost(f"cut off at {address}")
-            slow = slow or self._faults.has(Fault.SLOW, address)
-        if slow:
-            self.pause(max(_SLOWNESS * latency, _SLOW_AT_LEAST) - latency)
-
-    def _address(self, dn: str) -> str:
-        ordinal = self.population.ordinal(dn)
-        return "" if ordinal is None else self.population.address(ordinal)
+        """What the mailboxes of a buffer do to the wire. Raises ConnectionLost, and the context is gone."""
+        try:
+            self.pause(self._trouble.delay(requests, self._context(context).connection.logons, latency))
+        except ConnectionLost:
+            self.disconnect(context)
+            raise
 
     def _mailbox_row(self, ordinal: int) -> MailboxRow:
         """A mailbox that can't be read is listed all the same."""

@@ -108,7 +108,7 @@ class Messages(Protocol):
         ...
 
     def facts(self, row: int) -> MessageFacts:
-        """What is told of a message without its text. Raises OSError when it can't be read."""
+        """What is told of a message without its text; what can't be found out is None."""
         ...
 
     def row_of(self, identifier: int) -> int | None:
@@ -225,13 +225,11 @@ def moment(posix: int) -> datetime:
     return datetime.fromtimestamp(posix, UTC)
 
 
-def store_folders(mailbox: Mailbox) -> Iterator[FolderFacts]:
-    """Every folder of a store, the root first, parents before children."""
-    bits = mailbox.id_bits
+def store_folders(bits: int, subtree: Sequence[FolderFacts]) -> Iterator[FolderFacts]:
+    """Every folder of the store with these `id_bits` and this `subtree`, the root first, parents before children."""
     root, top = bits | wire_id(ROOT), bits | wire_id(IPM_SUBTREE)
     yield FolderFacts(root, root, "", 0, 0, 0, None, -1, True, ROOT_FOLDER, "")  # noqa: FBT003 - a column
     for counter, name in OUTSIDE.items():
         yield FolderFacts(bits | wire_id(counter), root, name, 0, 0, 0, None, 0, False)  # noqa: FBT003 - a column
-    subtree = mailbox.subtree()
     yield FolderFacts(top, root, "Top of Information Store", 0, 0, 0, None, 0, bool(subtree))
     yield from subtree
