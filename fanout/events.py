@@ -36,10 +36,30 @@ class Ended(_Fact, frozen=True):
     """A worker's process is no more, and everything that it said before has been heard."""
 
     worker: int
-    #: How it ended, for people: `exit code 3`, `SIGSEGV`.
+    #: How it ended, for people: `exit code 3`, `SIGSEGV`, `SIGKILL by the kernel, for want of memory`.
     how: str
     #: The ordinal in its slot; None where it was at no mailbox.
     at: int | None
+    #: Its last words on stderr.
+    words: str = ""
+
+
+class Reading(_Fact, frozen=True):
+    """What can be seen of a worker from outside, without asking it."""
+
+    worker: int
+    #: The ordinal in its slot; None where it is at no mailbox.
+    at: int | None
+    #: Round trips that its session has made, as its slot counts them.
+    beats: int
+    #: Bytes of memory that are resident.
+    rss: int
+
+
+class Looked(_Fact, frozen=True):
+    """Time has passed, and somebody looked at every worker that has a process."""
+
+    readings: list[Reading]
 
 
 class Interrupted(_Fact, frozen=True):
@@ -48,7 +68,7 @@ class Interrupted(_Fact, frozen=True):
     signal: int
 
 
-Event = Begun | Heard | Babbled | Ended | Interrupted
+Event = Begun | Heard | Babbled | Ended | Looked | Interrupted
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -56,6 +76,24 @@ Event = Begun | Heard | Babbled | Ended | Interrupted
 
 class StartWorker(_Fact, frozen=True):
     """Start a process as this worker. Its first message will be Ready or Unable."""
+
+    worker: int
+
+
+class StopWorker(_Fact, frozen=True):
+    """Ask the worker, by its slot, to end after the mailbox that it is at. It says Leaving, and leaves."""
+
+    worker: int
+
+
+class DumpStacks(_Fact, frozen=True):
+    """Have the worker's stacks written to its stderr, whatever it is in."""
+
+    worker: int
+
+
+class TerminateWorker(_Fact, frozen=True):
+    """Ask the worker's process to end, by SIGTERM."""
 
     worker: int
 
@@ -92,10 +130,19 @@ class Settle(_Fact, frozen=True):
     error: Error
 
 
+class Retry(_Fact, frozen=True):
+    """An attempt that failed, and will be followed by another one."""
+
+    ordinal: int
+    attempt: int
+    seconds: float
+    error: Error
+
+
 class Note(_Fact, frozen=True):
     """What a job printed, to be kept with its mailbox."""
 
     printed: Printed
 
 
-Command = StartWorker | KillWorker | Send | Keep | Settle | Note
+Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Keep | Settle | Retry | Note

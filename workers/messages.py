@@ -6,7 +6,7 @@ fit, a length that can't be, half a message where the pipe ends, all are a Frame
 any more.
 
     parent  -- Begin, Chunk, ListMailboxes -->  worker
-    parent  <-- Ready, Found, Failed, Printed, Announced, Listed, Unable --  worker
+    parent  <-- Ready, Found, Failed, Printed, Leaving, Announced, Listed, Unable --  worker
 """
 
 from __future__ import annotations
@@ -88,6 +88,11 @@ class Begin(Message, frozen=True):
     options: dict[str, Any] = {}
     #: Bytes of the largest result, as JSON.
     max_result: int = MAX_RESULT
+    #: Whether a job that writes may be run, and whether it is told to do everything but write.
+    allow_writes: bool = False
+    dry_run: bool = False
+    #: Bytes of resident memory at which the worker leaves, between two mailboxes; None for no limit.
+    max_rss: int | None = None
 
 
 class Chunk(Message, frozen=True):
@@ -146,6 +151,10 @@ class Error(msgspec.Struct, frozen=True):
 class Ready(Message, frozen=True):
     """The worker has imported the job and holds a session."""
 
+    #: Whether a mailbox that was under way when the worker died may not simply be visited again: the job writes, and
+    #: doing so twice is not the same as once.
+    uncertain: bool = False
+
 
 class Found(Message, frozen=True):
     """Mailboxes that are done: neighbours, in order, each with one line."""
@@ -175,6 +184,12 @@ class Printed(Message, frozen=True):
     text: str
 
 
+class Leaving(Message, frozen=True):
+    """The worker ends now, between two mailboxes, and blames none: it was asked to, or its memory has grown."""
+
+    why: str
+
+
 class Announced(Message, frozen=True):
     """What the server says of itself, before the first page of its roster."""
 
@@ -200,7 +215,7 @@ class Unable(Message, frozen=True):
     error: Error
 
 
-ToParent = Ready | Found | Failed | Printed | Announced | Listed | Unable
+ToParent = Ready | Found | Failed | Printed | Leaving | Announced | Listed | Unable
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -13,7 +13,11 @@ import os
 #: Bytes a slot: a cache line, so that two workers do not write to the same one.
 SLOT_BYTES = 64
 
-#: What a slot holds while its worker is at no mailbox. No ordinal is as large.
+#: The elements of a slot: the ordinal of the mailbox that the worker is at, how many round trips its session has made
+#: (modulo 2**64), and, written by the parent, whether it is to leave (0 or 1).
+AT, BEATS, STOP = 0, 1, 2
+
+#: What element AT holds while its worker is at no mailbox. No ordinal is as large.
 NOWHERE = 2**64 - 1
 
 

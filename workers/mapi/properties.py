@@ -108,6 +108,10 @@ PR_ATTACH_METHOD = 0x37050003
 PR_ATTACH_LONG_FILENAME_W = 0x3707001F
 PR_ATTACH_MIME_TAG_W = 0x370E001F
 
+#: The MIME form of a message, header first: the whole message as it came by SMTP, one binary property (EdkMdb.h). It is
+#: read as a stream, and stands in no column of any table.
+PR_INTERNET_CONTENT = 0x66590102
+
 #: A FILETIME counts 100 ns from here ([MS-DTYP] 2.3.3).
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

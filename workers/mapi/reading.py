@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from workers.mapi.rops import QueryRowsResponse, Request
     from workers.mapi.rows import Row
 
-#: The message as it came by SMTP, header first (EdkMdb.h).
-PR_INTERNET_CONTENT = 0x66590102
-
 #: The first page of a folder is short: who wants the newest message pays for no more than these rows.
 FIRST_PAGE = 16
 
@@ -119,7 +116,7 @@ def read_message(store: MsgStore, folder_id: int, message_id: int) -> bytes:
     index = store.logon.index
     requests: list[Request] = [
         OpenMessageRequest(index, 0, 1, CODE_PAGE_OF_LOGON, folder_id, 0, message_id),
-        OpenStreamRequest(index, 1, 2, PR_INTERNET_CONTENT, 0),
+        OpenStreamRequest(index, 1, 2, props.PR_INTERNET_CONTENT, 0),
         ReadStreamRequest(index, 2, PART),
     ]
     (_, opened, part), handles = store.chain(requests, 2)

@@ -20,10 +20,6 @@ from workers.simulated.stores import FolderFacts, MessageFacts
 Facts = tuple[Any, ...]
 Pick = Callable[[Any], Any]
 
-#: The MIME form of a message as one binary property, EdkMdb.h's pidMessageWriteableMin + 1: the whole
-#: message, header first. No column of any table.
-PR_INTERNET_CONTENT = 0x66590102
-
 #: Characters of a string in a table; the whole value is had from the object ([MS-OXCTABL] 2.2.1).
 MOST_CHARACTERS = 254
 

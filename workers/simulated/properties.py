@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workers.mapi import properties as props
 from workers.mapi.hresults import HResult
 from workers.mapi.properties import PropertyError, PropertyType, Row, property_type
-from workers.simulated.columns import FOLDER_FIELDS, MESSAGE_FIELDS, PR_INTERNET_CONTENT, object_cells, picks_of
+from workers.simulated.columns import FOLDER_FIELDS, MESSAGE_FIELDS, object_cells, picks_of
 from workers.simulated.mime import body_text, header_text
 from workers.simulated.objects import Folder, Logon, Message, RopFailure, code_of
 from workers.simulated.stores import mailbox_dn
@@ -109,6 +109,6 @@ _PICKS: dict[type, dict[int, Pick]] = {
         **{tag: _of_facts(pick) for tag, pick in picks_of(MESSAGE_FIELDS).items()},
         props.PR_TRANSPORT_MESSAGE_HEADERS_W: _of_content(header_text),
         props.PR_BODY_W: _of_content(body_text),
-        PR_INTERNET_CONTENT: _of_content(bytes),
+        props.PR_INTERNET_CONTENT: _of_content(bytes),
     },
 }
