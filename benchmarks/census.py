@@ -31,7 +31,8 @@ def session(url: str) -> object:
     server = server_at(url)
     assert server.numbered
     slots = Slots.create(1)
-    walk = server.session().mailboxes(range(server.numbered), None, slots.writer(0))
+    slot = slots.writer(0)
+    walk = server.session(slot).mailboxes(range(server.numbered), None, slot)
     return totals.fold([census(mailbox)["folders"] for mailbox in walk])
 
 

@@ -85,7 +85,7 @@ def run_file_total(url: str, workers: int, chunk: int | None, job: Job) -> objec
         mailboxes, workforce, task = Mailboxes(url), Workforce(workers, chunk), Task(job)
         with Conductor(mailboxes, workforce, file) as conductor:
             roster, how = conductor.survey()
-            facts.begin(file, mailboxes, workforce, task, roster)
+            facts.begin(file, facts.Intent(mailboxes, workforce, task), roster)
             report = conductor.run(task, roster, how, Outlet(Silent()))
             facts.end(file, report)
         return report.merge.total

@@ -6,13 +6,17 @@ from fanout import own_workers  # noqa: F401 - before anything of ours imports `
 from fanout.api import Found, MailboxesFailedError, run
 from fanout.errors import FanoutError, StoppedError, UsageError
 from fanout.outcomes import Outcome
+from fanout.policy import Limits, MaxFailures, Policy
 from workers.messages import Recording
 
 __all__ = [
     "FanoutError",
     "Found",
+    "Limits",
     "MailboxesFailedError",
+    "MaxFailures",
     "Outcome",
+    "Policy",
     "Recording",
     "StoppedError",
     "UsageError",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fanout import job as jobs
 from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
-from fanout.errors import FanoutError
+from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger
+from fanout.policy import Policy
 from fanout.progress import Silent
 from fanout.roster import Choice
 from workers.messages import Recording
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
     from fanout.outcomes import Outcome
     from fanout.roster import Roster
+
+
+def _check(job: object, mailboxes: object, limit: object, options: object) -> None:
+    """Raise UsageError for arguments that are no such thing."""
+    if not callable(job) and not isinstance(job, str):
+        raise UsageError(f"{job!r} is no job: a job is a function that takes a mailbox, or the words for one")
+    if isinstance(mailboxes, str):
+        raise UsageError(f"{mailboxes!r} is one name: `mailboxes` is a list of names")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise UsageError(f"a limit of {limit!r} mailboxes: it is a whole number, at least 1")
+    if options and not (isinstance(options, dict) and all(isinstance(name, str) for name in options)):
+        raise UsageError(f"{options!r} are no options: they are a dict of names and values")
 
 
 class MailboxesFailedError(FanoutError):
@@ -93,6 +106,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     recording: Recording = Recording.RECORDS,
     separate_connections: bool = False,
     start_method: str | None = None,
+    policy: Policy | None = None,
+    allow_writes: bool = False,
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
@@ -100,12 +115,21 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
     names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
     the job, values that JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
-    costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe.
+    costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
+    when to give up. `allow_writes`: whether a job that says that it writes may be run.
 
-    A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Raises UsageError
-    for what can't be run and StoppedError when the server can't be listed.
+    A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Ctrl-C ends the run
+    and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run and StoppedError when the server
+    can't be listed.
     """
-    told = Task(jobs.named(job) if isinstance(job, str) else jobs.carried(job), options or {}, recording)
+    _check(job, mailboxes, limit, options)
+    told = Task(
+        jobs.named(job) if isinstance(job, str) else jobs.carried(job),
+        options or {},
+        recording,
+        allow_writes=allow_writes,
+        policy=policy or Policy(),
+    )
     wanted = Mailboxes(server, Choice(limit=limit), mailboxes, "the names given" if mailboxes is not None else "")
     force = Workforce(chunk_size=chunk_size, separate_connections=separate_connections, start_method=start_method)
     if workers is not None:

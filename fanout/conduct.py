@@ -14,8 +14,10 @@ from fanout.listing import Listing
 from fanout.loop import Loop
 from fanout.merge import Merge
 from fanout.partition import partition
+from fanout.policy import Policy
 from fanout.roster import Choice, Roster
-from workers.messages import MAX_RESULT, Begin, Job, Names, Recording
+from workers.causes import Cause
+from workers.messages import MAX_RESULT, Begin, Error, Job, Names, Recording
 from workers.servers import server_at
 from workers.urls import ServerUrlError
 
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
 
     from fanout.events import Interrupted
     from fanout.ledger import Ledger
-    from fanout.merge import Sink
     from fanout.partition import Partition
     from fanout.progress import Progress
-    from workers.messages import Announced, Error
+    from fanout.sink import Sink
+    from fanout.work import Todo
+    from workers.messages import Announced
+
+#: Characters of a mailbox's name: an SMTP address has 320 at the most, a legacyExchangeDN may have more.
+LONGEST_NAME = 1024
 
 #: Names in one page of the ledger's roster.
 PAGE = 1000
@@ -66,6 +72,10 @@ class Task:
     recording: Recording = Recording.RECORDS
     #: Bytes of the largest result, as JSON.
     max_result: int = MAX_RESULT
+    #: Whether a job that writes may be run, and whether it is told to do everything but write.
+    allow_writes: bool = False
+    dry_run: bool = False
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +93,9 @@ class Conductor:
 
     def __init__(self, mailboxes: Mailboxes, workforce: Workforce, ledger: Ledger) -> None:
         """Nothing is started yet. Raises UsageError for a server's URL or a number of workers that can't be used."""
-        if workforce.workers < 1:
-            raise UsageError(f"{workforce.workers} workers: a run needs at least 1")
+        _check_workforce(workforce)
+        if not isinstance(mailboxes.server, str):
+            raise UsageError(f"{mailboxes.server!r} is no server: a server is given by a URL, as in 'sim:1000'")
         try:
             self._server = server_at(mailboxes.server)
         except ServerUrlError as error:
@@ -119,11 +130,18 @@ class Conductor:
             raise UsageError(f"no mailbox is left to visit: {roster.source}, and what was chosen of it, give none")
         return roster, how
 
-    def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet) -> Report:
-        """Go through the roster. Raises StoppedError when the ledger or the sink takes no more."""
+    def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Todo | None = None) -> Report:
+        """Go through the roster, or through what is left `todo` of it.
+
+        Raises UsageError when workers can't have the job, StoppedError when the ledger or the sink takes no more.
+        """
         merge = Merge(self._ledger, roster, outlet.sink)
-        dispatch = Dispatch(roster.count, how, self._workforce.workers)
+        dispatch = Dispatch(roster.count, how, self._workforce.workers, task.policy, todo)
+        settled = dispatch.settled
         Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress)
+        stopped = dispatch.stopped_by
+        if isinstance(stopped, Error) and stopped.cause is Cause.JOB and dispatch.settled == settled:
+            raise UsageError(stopped.message)  # no worker could have the job
         return Report(roster, merge, dispatch.stopped_by)
 
     def _roster(self, announced: Announced, names: Iterator[str]) -> Roster:
@@ -132,7 +150,7 @@ class Conductor:
         if announced.numbered is not None and self._mailboxes.names is None and not choice.by_name:
             count = choice.of_count(announced.numbered)
             return Roster(count, source, self._computed_names, numbered=True)
-        return Roster(self._write_down(choice.of(names)), source, self._ledger.names, numbered=False)
+        return Roster(self._write_down(choice.of(map(_one_line, names))), source, self._ledger.names, numbered=False)
 
     def _computed_names(self, ordinals: range) -> list[str]:
         return [self._server.address(ordinal) for ordinal in ordinals]
@@ -140,7 +158,7 @@ class Conductor:
     def _write_down(self, names: Iterator[str]) -> int:
         """Put the names into the ledger, by pages; returns how many there are."""
         count = 0
-        while page := [_one_line(name) for name in islice(names, PAGE)]:
+        while page := list(islice(names, PAGE)):
             self._ledger.add_names(page)
             count += len(page)
         return count
@@ -150,13 +168,39 @@ class Conductor:
         where = (self._mailboxes.server, self._workforce.separate_connections)
         if task is None:
             return Begin(*where, Recording.RESULTS)
-        return Begin(*where, task.recording, task.job, task.options, task.max_result)
+        return Begin(
+            *where,
+            task.recording,
+            task.job,
+            task.options,
+            task.max_result,
+            task.allow_writes,
+            task.dry_run,
+            task.policy.limits.max_rss,
+        )
 
 
-def _one_line(name: str) -> str:
+def _check_workforce(force: Workforce) -> None:
+    """Raise UsageError for what a caller in Python may have got wrong; the command line checks its own words."""
+    if not _is_count(force.workers):
+        raise UsageError(f"{force.workers!r} workers: a run needs a whole number of them, at least 1")
+    if force.chunk_size is not None and not _is_count(force.chunk_size):
+        raise UsageError(f"a chunk of {force.chunk_size!r} mailboxes: a chunk has a whole number of them, at least 1")
+    if force.start_method not in {None, "fork", "spawn"}:
+        raise UsageError(f"there is no start method {force.start_method!r}; there are fork and spawn")
+
+
+def _is_count(number: object) -> bool:
+    return type(number) is int and number >= 1
+
+
+def _one_line(name: object) -> str:
     """The name, which the ledger keeps in a line. Raises UsageError for one that is none."""
-    if "\n" in name or not name:
-        raise UsageError(f"{name!r} can't be the name of a mailbox: a name is one line of text")
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+        shown = repr(name) if len(repr(name)) < 80 else f"{name!r:.80}..."
+        raise UsageError(
+            f"{shown} can't be the name of a mailbox: a name is one line of text, {LONGEST_NAME:,} characters at the most"
+        )
     return name
 
 

@@ -1,15 +1,16 @@
 """THE HEART: (event, now) -> commands. Everything a run decides is decided here.
 
 Pure: no process, no pipe, no clock; the same events at the same times give the same commands. `loop` carries events in
-and commands out, an engine performs them.
+and commands out, an engine performs them. What can be told apart stands in modules of its own, as pure as this one: what
+goes out next (`work`), how fast (`pace`), who is over a limit (`watch`), what becomes of a mailbox that failed (`fate`).
 
 What it guarantees, whatever the events and their order:
 
-1. Every ordinal of the roster is settled exactly once, by a Keep or by a Settle.
+1. Every ordinal that is to be visited is settled exactly once, by a Keep or by a Settle.
 2. A worker has at most CREDIT chunks: one under way and one waiting, which hides the pipe; none is larger than the
    partition says, and so than the capacity.
 3. A worker that dies costs the mailbox it was at, by the slot, one attempt; the others it had are given to anyone, with
-   no attempt counted. A mailbox at which workers died TRIES times is settled as a crash.
+   no attempt counted. A mailbox that ends its workers again and again is settled with that cause.
 4. What a worker says must fit what it was given: its chunks in order, and in each the mailboxes in order. If not, the
    worker is killed, and what it said is not believed.
 """
@@ -32,11 +33,20 @@ from fanout.events import (
     Interrupted,
     Keep,
     KillWorker,
+    Looked,
     Note,
+    Reading,
+    Retry,
     Send,
     Settle,
     StartWorker,
+    StopWorker,
 )
+from fanout.fate import Death, Fates
+from fanout.pace import Pace
+from fanout.policy import Policy
+from fanout.watch import Watch
+from fanout.work import Neighbours, Todo, Work
 from workers.causes import Cause
 from workers.messages import (
     Announced,
@@ -44,6 +54,7 @@ from workers.messages import (
     Error,
     Failed,
     Found,
+    Leaving,
     Listed,
     Printed,
     Ready,
@@ -54,16 +65,16 @@ if TYPE_CHECKING:
     from fanout.partition import Partition
     from workers.messages import ToParent
 
-_decode = msgspec.json.Decoder().decode
-
 #: Chunks that a worker has at a time: the one it works on, and one that waits so that it never does.
 CREDIT = 2
 
-#: Workers that a mailbox may take with it before it is settled as a crash: one could be chance, two are a pattern.
-TRIES = 2
-
-#: Workers in a row that may die at no mailbox with nothing done in between, before the run gives up: they can't work here.
+#: Workers in a row that may end at no mailbox with nothing done in between, before the run gives up: they can't work here.
 DEATHS_IN_VAIN = 5
+
+#: What a run does about trouble where nothing else is said.
+ORDINARY = Policy()
+
+_decode = msgspec.json.Decoder().decode
 
 
 class _State(Enum):
@@ -73,6 +84,8 @@ class _State(Enum):
     STARTING = "starting"
     #: It takes chunks.
     READY = "ready"
+    #: It was told to leave, or said that it will; what it says until then is heard, and it gets no more chunks.
+    LEAVING = "leaving"
     #: It was told to die; whatever it still says is not heard.
     DYING = "dying"
     #: It has no process.
@@ -95,107 +108,134 @@ class _Worker(msgspec.Struct):
     state: _State = _State.GONE
     #: The chunks it has, in the order in which it was given them.
     flights: deque[_Flight] = msgspec.field(default_factory=deque)
-
-
-class _Again(msgspec.Struct, frozen=True):
-    """Neighbours that go out again."""
-
-    first: int
-    stop: int
-    attempt: int
+    #: Mailboxes that its process has told of.
+    told: int = 0
+    #: Whether a mailbox under way may not simply be visited again.
+    uncertain: bool = False
 
 
 class Dispatch:
     """A run's decisions, from Begun to the last mailbox."""
 
-    def __init__(self, count: int, partition: Partition, workers: int) -> None:
-        #: Mailboxes of the roster, and how many of them are settled.
+    def __init__(
+        self, count: int, partition: Partition, workers: int, policy: Policy = ORDINARY, todo: Todo | None = None
+    ) -> None:
+        """`todo`: what is left of the `count` mailboxes, where a run goes on; the others are settled."""
+        self._policy = policy
+        self._work = Work(todo or Todo([range(count)], count), partition)
+        self._pace = Pace(workers, policy.rate)
+        self._watch = Watch(policy.limits)
+        self._fates = Fates(policy)
+        self._workers = [_Worker() for _ in range(workers)]
+        self._chunks = 0
+        self._in_vain = 0
+        #: Until when no worker is started, after one that ended in vain; None for no time.
+        self._restart_at: float | None = None
+        #: Why a worker said last that it can't work.
+        self._unable: Error | None = None
+        self._interrupt: Interrupted | None = None
+        #: Mailboxes of the roster, and how many of them are settled; how many of those failed while this object decided.
         self.count = count
-        self.settled = 0
+        self.settled = count - self._work.fresh
         self.failed = 0
         #: Why the run ended early; None while it goes on and when it ended well.
         self.stopped_by: Error | Interrupted | None = None
-        self._partition = partition
-        self._workers = [_Worker() for _ in range(workers)]
-        #: The first ordinal that was never given out.
-        self._fresh = 0
-        self._again: deque[_Again] = deque()
-        self._chunks = 0
-        self._died_at: dict[int, int] = {}
-        self._in_vain = 0
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to be told: every mailbox is settled, or the run was stopped."""
         return self.settled == self.count or self.stopped_by is not None
 
-    def handle(self, event: Event, now: float) -> list[Command]:  # noqa: ARG002 - what takes time will ask for it
+    def wake_at(self, now: float) -> float:
+        """When it wants to be told Looked again, whatever happens until then. Seconds, like every time here."""
+        times = [self._work.due(), self._pace.next_token(now), self._restart_at]
+        # What was due before now waits for a worker, not for a time.
+        return min([now + self._watch.interval(), *(time for time in times if time is not None and time > now)])
+
+    def handle(self, event: Event, now: float) -> list[Command]:
         """The commands that an event asks for, in the order in which they are to be performed.
 
         Raises RuntimeError for an event that cannot be (a worker speaks that has no process), and changes nothing.
         """
         match event:
             case Heard(worker, message):
-                return self._heard(worker, message)
-            case Begun():
-                wanted = min(len(self._workers), self._chunks_left())
-                return [self._start(number) for number in range(wanted)]
-            case Ended(worker, how, at):
-                return self._ended(worker, how, at)
+                return self._heard(worker, message, now)
+            case Looked(readings):
+                return self._looked(readings, now)
+            case Ended():
+                return self._ended(event, now)
             case Babbled(worker, _):
                 return self._kill(worker)
+            case Begun():
+                return self._begin()
             case Interrupted():
-                self.stopped_by = event
-                return []
+                return self._interrupted(event)
             case _:
                 assert_never(event)
 
     # --- what a worker says -------------------------------------------------------------------------------------------
 
-    def _heard(self, number: int, message: ToParent) -> list[Command]:
+    def _heard(self, number: int, message: ToParent, now: float) -> list[Command]:
         worker = self._workers[number]
         if worker.state is _State.GONE:
             raise RuntimeError(f"worker {number} speaks and has no process: {message}")
         if worker.state is _State.DYING:
             return []
-        return self._told(number, worker, message)
-
-    def _told(self, number: int, worker: _Worker, message: ToParent) -> list[Command]:
         match message:
             case Found():
-                return self._found(number, worker, message)
+                return self._found(number, worker, message, now)
             case Failed():
-                return self._failed(number, worker, message)
+                return self._failed(number, worker, message, now)
             case Printed():
                 return self._printed(number, message)
-            case Ready():
-                worker.state = _State.READY
-                return self._feed(number, worker)
-            case Unable():
-                self.stopped_by = message.error
-                return []
+            case _:
+                return self._told_of_itself(number, worker, message, now)
+
+    def _told_of_itself(
+        self, number: int, worker: _Worker, message: Ready | Leaving | Announced | Listed | Unable, now: float
+    ) -> list[Command]:
+        match message:
+            case Ready(uncertain):
+                worker.uncertain = uncertain
+                if worker.state is _State.STARTING:
+                    worker.state = _State.READY
+                return self._feed(number, worker, now)
+            case Leaving():
+                worker.state = _State.LEAVING
+            case Unable(error):
+                worker.state = _State.LEAVING
+                self._unable = error
+                if not error.retryable:
+                    self.stopped_by = error
             case Announced() | Listed():
                 return self._kill(number)  # it was not asked for a roster
             case _:
                 assert_never(message)
+        return []
 
-    def _found(self, number: int, worker: _Worker, found: Found) -> list[Command]:
+    def _found(self, number: int, worker: _Worker, found: Found, now: float) -> list[Command]:
         flight = self._flight(worker, found.chunk, found.first, found.count)
         total = _fold_of(found)
         if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
         kept = Keep(number, found, flight.chunk.attempt, total.value)
-        return [kept, *self._advance(number, worker, found.count)]
+        return [kept, *self._advance(number, worker, found.count, now)]
 
-    def _failed(self, number: int, worker: _Worker, failed: Failed) -> list[Command]:
+    def _failed(self, number: int, worker: _Worker, failed: Failed, now: float) -> list[Command]:
         flight = self._flight(worker, failed.chunk, failed.ordinal, 1)
         if flight is None:
             return self._kill(number)
-        self.settled += 1
-        self.failed += 1
-        settled = Settle(failed.ordinal, flight.chunk.attempt, failed.seconds, failed.error)
-        return [settled, *self._advance(number, worker, 1)]
+        if failed.error.cause is Cause.BUSY:
+            self._pace.busy(now)
+        attempt = flight.chunk.attempt
+        put_off = self._fates.failed(failed.ordinal, attempt, failed.error)
+        if put_off is None:
+            verdict = self._settle(failed.ordinal, attempt, failed.seconds, failed.error)
+        else:
+            verdict = Retry(failed.ordinal, attempt, failed.seconds, failed.error)
+            self._work.put_off(failed.ordinal, put_off.attempt, now + put_off.seconds)
+        return [verdict, *self._advance(number, worker, 1, now)]
 
     def _printed(self, number: int, printed: Printed) -> list[Command]:
         if printed.ordinal >= self.count:  # the mailbox may be done: threads of a job print when they like
@@ -210,20 +250,34 @@ class Dispatch:
         fits = flight.chunk.number == chunk and flight.next == first and 0 < count <= flight.stop - first
         return flight if fits else None
 
-    def _advance(self, number: int, worker: _Worker, count: int) -> list[Command]:
+    def _advance(self, number: int, worker: _Worker, count: int, now: float) -> list[Command]:
         """Note that the worker has told of `count` mailboxes; when the chunk is done with them, give it the next one."""
         self._in_vain = 0
+        worker.told += count
         flight = worker.flights[0]
         flight.next += count
         if flight.next < flight.stop:
             return []
         worker.flights.popleft()
-        return self._feed(number, worker)
+        self._pace.fine()
+        return self._recycle(number, worker) or self._feed(number, worker, now)
+
+    def _settle(self, ordinal: int, attempt: int, seconds: float, error: Error) -> Command:
+        """Settle a mailbox as failed; perhaps it is one too many."""
+        self.settled += 1
+        self.failed += 1
+        if self._fates.too_many(self.failed, self.settled) and self.stopped_by is None:
+            self.stopped_by = _too_many(self.failed, self.settled)
+        return Settle(ordinal, attempt, seconds, error)
 
     # --- life and death -----------------------------------------------------------------------------------------------
 
+    def _begin(self) -> list[Command]:
+        wanted = min(len(self._workers), self._work.chunks_left(len(self._workers)))
+        return [self._start(number) for number in range(wanted)]
+
     def _start(self, number: int) -> Command:
-        self._workers[number].state = _State.STARTING
+        self._workers[number] = _Worker(_State.STARTING)
         return StartWorker(number)
 
     def _kill(self, number: int) -> list[Command]:
@@ -234,92 +288,146 @@ class Dispatch:
         worker.state = _State.DYING
         return [KillWorker(number)]
 
-    def _ended(self, number: int, how: str, at: int | None) -> list[Command]:
-        worker = self._workers[number]
-        if worker.state is _State.GONE:
-            raise RuntimeError(f"worker {number} ended and had no process")
-        worker.state = _State.GONE
-        flights, worker.flights = worker.flights, deque()
-        settled: list[Command] = []
-        blamed = False
-        for flight in flights:
-            if at is not None and flight.next <= at < flight.stop:
-                blamed = True
-                settled += self._blame(flight, at, how)
-            elif flight.next < flight.stop:
-                self._again.append(_Again(flight.next, flight.stop, flight.chunk.attempt))
-        self._in_vain = 0 if blamed else self._in_vain + 1
-        if self._in_vain >= DEATHS_IN_VAIN:
-            self.stopped_by = _cannot_work(how)
-            return settled
-        return [*settled, *self._feed_all(), *self._restart()]
-
-    def _blame(self, flight: _Flight, at: int, how: str) -> list[Command]:
-        """Give out what a dead worker left, the mailbox that it was at alone, or settle that one."""
-        attempt = flight.chunk.attempt
-        if flight.next < at:
-            self._again.append(_Again(flight.next, at, attempt))
-        if at + 1 < flight.stop:
-            self._again.append(_Again(at + 1, flight.stop, attempt))
-        deaths = self._died_at.get(at, 0) + 1
-        if deaths < TRIES:
-            self._died_at[at] = deaths
-            self._again.append(_Again(at, at + 1, attempt + 1))
+    def _recycle(self, number: int, worker: _Worker) -> list[Command]:
+        """Let go of a worker that has told of as many mailboxes as one may."""
+        most = self._policy.limits.recycle_after
+        if most is None or worker.told < most or worker.state is not _State.READY:
             return []
-        self._died_at.pop(at, None)
-        self.settled += 1
-        self.failed += 1
-        return [Settle(at, attempt, 0.0, _crashed(how, deaths))]
+        worker.state = _State.LEAVING
+        return [StopWorker(number)]
 
-    def _restart(self) -> list[Command]:
+    def _looked(self, readings: list[Reading], now: float) -> list[Command]:
+        commands: list[Command] = []
+        for reading in readings:
+            if self._workers[reading.worker].state is not _State.GONE:
+                commands += self._watch.look(reading, now)
+        return [*commands, *self._feed_all(now), *self._restart(now)]
+
+    def _interrupted(self, event: Interrupted) -> list[Command]:
+        """The first time, let the mailboxes under way end; the second time, stop at once."""
+        if self._interrupt is not None:
+            self.stopped_by = event
+            return []
+        self._interrupt = event
+        living = [n for n, worker in enumerate(self._workers) if worker.state is not _State.GONE]
+        for number in living:
+            if self._workers[number].state is not _State.DYING:
+                self._workers[number].state = _State.LEAVING
+        self._end_if_drained()
+        return [StopWorker(number) for number in living]
+
+    def _end_if_drained(self) -> None:
+        if self._interrupt and all(worker.state is _State.GONE for worker in self._workers):
+            self.stopped_by = self._interrupt
+
+    def _ended(self, event: Ended, now: float) -> list[Command]:
+        worker = self._workers[event.worker]
+        if worker.state is _State.GONE:
+            raise RuntimeError(f"worker {event.worker} ended and had no process")
+        verdicts, blamed = self._take_back(worker, event, now)
+        left, worker.state = worker.state is _State.LEAVING, _State.GONE
+        self._watch.forget(event.worker)
+        if blamed or (left and worker.told):
+            self._in_vain = 0
+        else:
+            self._ended_in_vain(event, now)
+        self._end_if_drained()
+        return [*verdicts, *self._feed_all(now), *self._restart(now)]
+
+    def _ended_in_vain(self, event: Ended, now: float) -> None:
+        """A worker did nothing, and no mailbox has to answer for it: wait before the next one, or give up."""
+        self._in_vain += 1
+        if self._in_vain >= DEATHS_IN_VAIN and self.stopped_by is None:
+            self.stopped_by = self._unable or _cannot_work(event)
+        if self._in_vain > 1:
+            wait = self._policy.backoff * 2.0 ** (self._in_vain - 2)
+            self._restart_at = now + min(wait, self._policy.longest_backoff)
+
+    def _take_back(self, worker: _Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
+        """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
+        verdicts: list[Command] = []
+        at = event.at
+        blamed = False
+        flights, worker.flights = worker.flights, deque()
+        for flight in flights:
+            attempt = flight.chunk.attempt
+            if at is None or not flight.next <= at < flight.stop:
+                self._work.put_back(Neighbours(flight.next, flight.stop, attempt))
+                continue
+            blamed = True
+            self._work.put_back(Neighbours(flight.next, at, attempt))
+            self._work.put_back(Neighbours(at + 1, flight.stop, attempt))
+            alone = flight.chunk.count == 1
+            verdicts += self._blame(at, attempt, self._death(worker, event, now, alone=alone), now)
+        return verdicts, blamed
+
+    def _death(self, worker: _Worker, event: Ended, now: float, *, alone: bool) -> Death:
+        assert event.at is not None
+        return Death(
+            how=event.how,
+            words=event.words,
+            seconds=self._watch.seconds(event.worker, event.at, now),
+            doom=self._watch.doom(event.worker),
+            uncertain=worker.uncertain,
+            by_us=worker.state is _State.DYING,
+            alone=alone,
+        )
+
+    def _blame(self, ordinal: int, attempt: int, death: Death, now: float) -> list[Command]:
+        """What becomes of the mailbox at which a worker died."""
+        fate = self._fates.died(ordinal, attempt, death)
+        if fate.again is None:
+            return [self._settle(ordinal, attempt, death.seconds, fate.error)]
+        if fate.again.seconds:
+            self._work.put_off(ordinal, fate.again.attempt, now + fate.again.seconds)
+        else:
+            self._work.put_back(Neighbours(ordinal, ordinal + 1, fate.again.attempt))
+        return [Retry(ordinal, attempt, death.seconds, fate.error)] if fate.again.attempt > attempt else []
+
+    def _restart(self, now: float) -> list[Command]:
         """Start workers again while there is more to give out than the living can take."""
+        if self._interrupt or self.finished or (self._restart_at and now < self._restart_at):
+            return []
+        self._restart_at = None
         living = sum(worker.state is not _State.GONE for worker in self._workers)
-        wanted = min(len(self._workers), living + self._chunks_left())
+        wanted = min(len(self._workers), living + self._work.chunks_left(len(self._workers)))
         gone = [n for n, worker in enumerate(self._workers) if worker.state is _State.GONE]
         return [self._start(number) for number in gone[: wanted - living]]
 
     # --- work ---------------------------------------------------------------------------------------------------------
 
-    def _feed(self, number: int, worker: _Worker) -> list[Command]:
-        """Fill the worker's credit."""
+    def _feed_all(self, now: float) -> list[Command]:
+        """Fill every worker's credit: there may be work again for those that had run out of it."""
+        if self.finished:
+            return []
+        hungry = [(n, worker) for n, worker in enumerate(self._workers) if len(worker.flights) < CREDIT]
+        return [command for number, worker in hungry for command in self._feed(number, worker, now)]
+
+    def _feed(self, number: int, worker: _Worker, now: float) -> list[Command]:
+        """Fill the worker's credit, as far as the pace allows."""
         commands: list[Command] = []
-        while len(worker.flights) < CREDIT and (chunk := self._next_chunk()):
+        while worker.state is _State.READY and len(worker.flights) < CREDIT and self._may_work(worker):
+            chunk = self._next_chunk(now)
+            if chunk is None:
+                break
             worker.flights.append(_Flight(chunk, chunk.first))
             commands.append(Send(number, chunk))
         return commands
 
-    def _feed_all(self) -> list[Command]:
-        """Fill every worker's credit: there is work again for those that had run out of it."""
-        ready = [(n, worker) for n, worker in enumerate(self._workers) if worker.state is _State.READY]
-        return [command for number, worker in ready for command in self._feed(number, worker)]
+    def _may_work(self, worker: _Worker) -> bool:
+        if self._pace.unhindered:
+            return True
+        return bool(worker.flights) or self._pace.room(sum(bool(each.flights) for each in self._workers))
 
-    def _next_chunk(self) -> Chunk | None:
-        """What goes out next: first what came back from the dead, then the roster in its order."""
-        if self._again:
-            return self._chunk_of(self._again.popleft())
-        remaining = self.count - self._fresh
-        if not remaining:
+    def _next_chunk(self, now: float) -> Chunk | None:
+        most = self._pace.most(now)
+        neighbours = self._work.take(now, most) if most else None
+        if neighbours is None:
             return None
-        first = self._fresh
-        self._fresh += self._partition.size(remaining)
-        return self._chunk_of(_Again(first, self._fresh, 1))
-
-    def _chunk_of(self, neighbours: _Again) -> Chunk:
         self._chunks += 1
-        return Chunk(
-            number=self._chunks,
-            first=neighbours.first,
-            count=neighbours.stop - neighbours.first,
-            attempt=neighbours.attempt,
-        )
-
-    def _chunks_left(self) -> int:
-        """Chunks that can be given out now, counted only as far as it takes to start every worker."""
-        remaining, chunks = self.count - self._fresh, len(self._again)
-        while remaining and chunks < len(self._workers):
-            remaining -= self._partition.size(remaining)
-            chunks += 1
-        return chunks
+        size = neighbours.stop - neighbours.first
+        self._pace.spend(size)
+        return Chunk(self._chunks, neighbours.first, size, neighbours.attempt)
 
 
 class _Fold(msgspec.Struct):
@@ -339,17 +447,18 @@ def _fold_of(found: Found) -> _Fold | None:
         return None
 
 
-def _crashed(how: str, deaths: int) -> Error:
+def _cannot_work(event: Ended) -> Error:
+    words = f"; its last words: {event.words}" if event.words else ""
     return Error(
-        type="WorkerDied",
-        message=f"the worker died while it was at this mailbox ({how}), {deaths} times",
+        type="WorkersDie",
+        message=f"{DEATHS_IN_VAIN} workers in a row ended before they did anything, the last by {event.how}{words}",
         cause=Cause.CRASH,
     )
 
 
-def _cannot_work(how: str) -> Error:
+def _too_many(failed: int, settled: int) -> Error:
     return Error(
-        type="WorkersDie",
-        message=f"{DEATHS_IN_VAIN} workers in a row ended before they did anything, the last by {how}",
-        cause=Cause.CRASH,
+        type="TooManyFailures",
+        message=f"{failed:,} of {settled:,} mailboxes failed, more than --max-failures allows",
+        cause=Cause.SERVER,
     )

@@ -1,27 +1,55 @@
-"""What a run file tells about its run: who ran what, where, over which mailboxes, and how it ended."""
+"""What a run file tells about its run: who ran what, where, over which mailboxes, how it ended, and how to go on with it.
+
+Never a secret: what is told here are the words of the command line, and none of those is one.
+"""
 
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
 import re
 import shlex
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain, count
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fanout import job as jobs
+from fanout.code import code_of
+from fanout.conduct import Mailboxes, Task, Workforce
+from fanout.errors import StoppedError
 from fanout.events import Interrupted
+from fanout.roster import Choice
+from fanout.sitting import Sitting
 
 if TYPE_CHECKING:
-    from fanout.conduct import Mailboxes, Report, Task, Workforce
+    from fanout.conduct import Report
+    from fanout.errors import FanoutError
+    from fanout.ledger import SinkPlace
     from fanout.roster import Roster
     from fanout.runfile import RunFile
+
+#: Names hashed at a time.
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """All that was asked for: what a run is made of, and made of again when it is gone on with."""
+
+    mailboxes: Mailboxes
+    workforce: Workforce
+    task: Task
+    #: Causes of failures that do not change the exit code.
+    tolerated: tuple[str, ...] = ()
 
 
 def file_name(job: str) -> str:
@@ -31,28 +59,76 @@ def file_name(job: str) -> str:
     return next(name for name in names if not os.path.lexists(name))
 
 
-def begin(file: RunFile, mailboxes: Mailboxes, workforce: Workforce, task: Task, roster: Roster) -> None:
-    """Write down all that is known before the first mailbox is opened."""
+def begin(file: RunFile, intent: Intent, roster: Roster, sink: SinkPlace | None = None) -> None:
+    """Write down all that is known before the first mailbox is opened, and that a first process works on it."""
+    mailboxes, task = intent.mailboxes, intent.task
+    code, names = code_of(task.job), digest(roster)
     file.tell(
         job=jobs.name(task.job),
         job_source=jobs.source(task.job),
+        job_hash=code.digest,
+        job_code=code.text,
         options=task.options,
         server=mailboxes.server,
         roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
+        roster_digest=names,
+        names_from=mailboxes.names_from if mailboxes.names is not None else None,
         choice=msgspec.to_builtins(mailboxes.choice),
-        workforce=msgspec.to_builtins(workforce),
-        operator=_operator(),
-        host=platform.node(),
-        command=shlex.join(sys.argv),
-        versions={"fanout": version("mailbox-fanout"), "python": platform.python_version()},
-        begun=_now(),
+        workforce=msgspec.to_builtins(intent.workforce),
+        task=msgspec.to_builtins(task),
+        tolerated=intent.tolerated,
+        directory=str(Path.cwd()),
+        sink=msgspec.to_builtins(sink),
     )
+    file.sit_down(sitting(code.digest, names))
     file.commit()
 
 
+def intent_of(told: dict[str, Any]) -> Intent:
+    """What was asked for, from the facts of a run. Names that did not come from the server stand in the run file."""
+    names = None if told["names_from"] is None else ()
+    mailboxes = Mailboxes(told["server"], msgspec.convert(told["choice"], Choice), names, told["names_from"] or "")
+    workforce, task = msgspec.convert(told["workforce"], Workforce), msgspec.convert(told["task"], Task)
+    return Intent(mailboxes, workforce, task, tuple(told["tolerated"]))
+
+
+def sitting(job_hash: str | None, roster_digest: str) -> Sitting:
+    """This process's sitting, which begins now."""
+    return Sitting(
+        operator=_operator(),
+        host=platform.node(),
+        pid=os.getpid(),
+        command=shlex.join(sys.argv),
+        versions={"fanout": version("mailbox-fanout"), "python": platform.python_version()},
+        begun=_now(),
+        job_hash=job_hash,
+        roster_digest=roster_digest,
+    )
+
+
+def digest(roster: Roster) -> str:
+    """SHA-256 of a roster, in hex: over its names, or, where they are computed, over how many there are and of what."""
+    hashed = hashlib.sha256()
+    if roster.numbered:
+        hashed.update(f"{roster.count}\n{roster.source}\n".encode())
+        return hashed.hexdigest()
+    for first in range(0, roster.count, PAGE):
+        names = roster.names(range(first, min(first + PAGE, roster.count)))
+        hashed.update("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+    return hashed.hexdigest()
+
+
 def end(file: RunFile, report: Report) -> None:
-    """Write down how it ended."""
-    file.tell(totals=report.merge.total, stopped_by=stopped_by(report), ended=_now())
+    """Write down how a sitting ended."""
+    file.stand_up(_now(), stopped_by(report))
+    file.commit()
+
+
+def stopped(file: RunFile, error: FanoutError) -> None:
+    """Write down that a sitting was stopped, as far as the disk takes it: what was not committed is cut off."""
+    with suppress(StoppedError):
+        file.roll_back()
+        file.stand_up(_now(), str(error))
 
 
 def stopped_by(report: Report) -> str | None:

@@ -6,12 +6,14 @@ import os
 import tempfile
 import weakref
 from bisect import bisect_right
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fanout.errors import StoppedError
 from fanout.outcomes import Outcome, read_records, read_results
+from workers.causes import Cause
 from workers.messages import Found, Printed, Recording
 
 if TYPE_CHECKING:
@@ -21,6 +23,25 @@ if TYPE_CHECKING:
 
 #: Bytes that a temporary ledger writes at a time.
 BUFFER = 2**20
+
+
+class SinkPlace(msgspec.Struct, frozen=True):
+    """How far a sink is known to follow the run: what has to be at its place for the run to go on there."""
+
+    path: str
+    #: Bytes; None where what the file holds is not what the ledger says, and it is to be written anew.
+    length: int | None
+    #: CRC-32 of these bytes.
+    checksum: int = 0
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What earlier sittings of the same run came to."""
+
+    done: int = 0
+    failed: Counter[Cause] = msgspec.field(default_factory=Counter)
+    #: The fold of the results.
+    total: object = None
 
 
 class Ledger(Protocol):
@@ -42,8 +63,20 @@ class Ledger(Protocol):
         """Take the record of a mailbox that failed."""
         ...
 
+    def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
+        """Take the record of an attempt that failed and will be followed by another one."""
+        ...
+
     def note(self, printed: Printed) -> None:
         """Take what a job printed."""
+        ...
+
+    def standing(self, total: object, sink: SinkPlace | None) -> None:
+        """Take what all outcomes come to, and how far the sink follows, which belong to the next commit."""
+        ...
+
+    def before(self) -> Before:
+        """What was taken in earlier sittings."""
         ...
 
     def commit(self) -> None:
@@ -98,8 +131,17 @@ class TemporaryLedger:
     def settle(self, ordinal: int, line: bytes) -> None:
         self._failed[ordinal] = self._append(ordinal, 1, 0, line)
 
+    def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
+        """Nobody asks for it here."""
+
     def note(self, printed: Printed) -> None:
         self.output[printed.ordinal] = self.output.get(printed.ordinal, "") + printed.text
+
+    def standing(self, total: object, sink: SinkPlace | None) -> None:
+        """The merge knows it, and nobody goes on with this run."""
+
+    def before(self) -> Before:
+        return Before()
 
     def commit(self) -> None:
         """Nothing here is durable."""

@@ -6,15 +6,32 @@ engine --events--> dispatch --commands--> engine (start, send, kill)
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 import msgspec
 
-from fanout.events import Begun, Event, Interrupted, KillWorker, Send, StartWorker
+from fanout.events import (
+    Begun,
+    DumpStacks,
+    Event,
+    Interrupted,
+    Keep,
+    KillWorker,
+    Looked,
+    Note,
+    Reading,
+    Retry,
+    Send,
+    Settle,
+    StartWorker,
+    StopWorker,
+    TerminateWorker,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -45,6 +62,10 @@ class Engine(Protocol):
     def send(self, number: int, message: Message) -> None: ...
     def kill(self, number: int) -> None: ...
     def retire(self, number: int) -> None: ...
+    def stop(self, number: int) -> None: ...
+    def dump(self, number: int) -> None: ...
+    def terminate(self, number: int) -> None: ...
+    def look(self) -> list[Reading]: ...
     def wait(self, timeout: float | None) -> list[Event]: ...
     def finish(self) -> None: ...
 
@@ -64,7 +85,7 @@ class Loop:
         """Go on until every mailbox is settled or something stops the run; commit what was settled in any case."""
         dispatch, engine = self._dispatch, self._engine
         events: list[Event] = [Begun()]
-        committed = self._clock()
+        committed, look_at = self._clock(), math.inf
         with _signals(engine.wake) as caught:
             while True:
                 now = self._clock()
@@ -75,8 +96,14 @@ class Loop:
                 if now - committed >= COMMIT_SECONDS:
                     self._merge.commit()
                     committed = now
-                events = engine.wait(COMMIT_SECONDS)
-                events += [Interrupted(number) for number in caught]
+                look_at = min(look_at, dispatch.wake_at(now))
+                events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
+                if caught:
+                    progress.draining()
+                    events += [Interrupted(caught.pop(0)) for _ in range(len(caught))]
+                if self._clock() >= look_at:
+                    events.append(Looked(engine.look()))
+                    look_at = math.inf
         self._merge.commit()
         if dispatch.stopped_by is None:
             engine.finish()
@@ -94,12 +121,29 @@ class Loop:
                 if not self._roster.numbered:
                     chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
                 self._engine.send(worker, chunk)
+            case Keep() | Settle() | Retry() | Note():
+                self._merge.accept(command)
             case StartWorker(worker):
                 self._engine.start(worker, self._begin)
+            case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker():
+                self._end(command)
+            case _:
+                assert_never(command)
+
+    def _end(self, command: StopWorker | DumpStacks | TerminateWorker | KillWorker) -> None:
+        """The ways in which a worker comes to its end, the gentlest first."""
+        match command:
+            case StopWorker(worker):
+                self._engine.stop(worker)
+                self._engine.retire(worker)  # one that waits for a chunk looks at no slot: its pipe's end tells it
+            case DumpStacks(worker):
+                self._engine.dump(worker)
+            case TerminateWorker(worker):
+                self._engine.terminate(worker)
             case KillWorker(worker):
                 self._engine.kill(worker)
-            case settled:
-                self._merge.accept(settled)
+            case _:
+                assert_never(command)
 
 
 @contextmanager

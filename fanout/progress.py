@@ -19,11 +19,18 @@ class Progress(Protocol):
         """`now`: seconds, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
         ...
 
+    def draining(self) -> None:
+        """The run was interrupted, and only finishes the mailboxes under way."""
+        ...
+
 
 class Silent:
     """Says nothing."""
 
     def show(self, now: float, settled: int, failed: int) -> None:
+        """Nothing to be seen."""
+
+    def draining(self) -> None:
         """Nothing to be seen."""
 
 
@@ -34,20 +41,24 @@ class Lines:
         self._count = count
         self._say = say
         self._begun: float | None = None
+        self._before = 0  # what was settled when it began, by whoever worked on the run earlier
         self._interval = FIRST
         self._next = 0.0
 
     def show(self, now: float, settled: int, failed: int) -> None:
         if self._begun is None:
-            self._begun, self._next = now, now + self._interval
+            self._begun, self._next, self._before = now, now + self._interval, settled
         if now < self._next:
             return
         seconds = now - self._begun
-        rate = settled / seconds
+        rate = (settled - self._before) / seconds
         left = f", {duration((self._count - settled) / rate)} left" if rate else ""
         self._say(f"{settled:,} of {self._count:,} mailboxes, {failed:,} failed, {rate:,.0f} a second{left}")
         self._interval = min(self._interval * 1.5, LONGEST)
         self._next = now + self._interval
+
+    def draining(self) -> None:
+        self._say("interrupted: the mailboxes under way are finished; interrupt once more to stop at once")
 
 
 def duration(seconds: float) -> str:

@@ -134,4 +134,5 @@ class _Seen:
         self._names.close()
 
     def first_time(self, name: str) -> bool:
-        return self._names.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,)).rowcount == 1
+        """Whether it is new; a server takes a name without regard to case."""
+        return self._names.execute("INSERT OR IGNORE INTO names VALUES (?)", (name.casefold(),)).rowcount == 1

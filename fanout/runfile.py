@@ -4,7 +4,9 @@ A frame of records is one row, as the worker wrote it: neighbours of the roster 
 million mailboxes cost some thousand rows, what remains is what no row covers, and nothing that crossed a pipe is decoded
 and encoded again. The view `outcomes` shows a row a mailbox to whoever opens the file with any SQLite.
 
-While the run goes on the file is in WAL mode; when it ends it is one plain file.
+While the run goes on the file is in WAL mode; when it ends it is one plain file. A commit is durable (`synchronous=FULL`:
+one fsync of the log); it holds outcomes, totals and the sink's length together, so that wherever a run was cut off, what
+is committed agrees with itself. The process that works on a run holds a lock on its file (`fanout/locks.py`).
 """
 
 from __future__ import annotations
@@ -12,97 +14,147 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
+from fanout import ordinals
 from fanout.errors import StoppedError, UsageError
+from fanout.ledger import Before, SinkPlace
+from fanout.locks import FileLock, check_file_system
 from fanout.outcomes import Outcome, read_records
+from fanout.schema import APPLICATION_ID, FORMAT, TABLES
+from fanout.sitting import Sitting
+from fanout.work import Todo
+from workers.causes import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workers.messages import Found, Printed
 
-#: `PRAGMA application_id`: "fano", so that `file` and we know our own.
-APPLICATION_ID = 0x66616E6F
+#: Rows read at a time where a reading goes on while the run does.
+PAGE = 10_000
 
-#: `PRAGMA user_version`: raised when the tables change.
-FORMAT = 1
-
-_SCHEMA = """
-CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    -- what is the same for the whole run, each value as JSON
-CREATE TABLE roster (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, addresses TEXT NOT NULL);
-    -- the names by pages, a line each; no rows where the server computes names from ordinals
-CREATE TABLE done (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, attempts INTEGER NOT NULL, lines BLOB NOT NULL);
-    -- the records of `count` mailboxes from ordinal `first` on, a line of JSON each
-CREATE TABLE failed (ordinal INTEGER PRIMARY KEY, line BLOB NOT NULL);
-    -- the record of a mailbox that failed for good
-CREATE TABLE output (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, text TEXT NOT NULL);
-    -- what jobs printed, in the order in which it came
-CREATE INDEX output_by_ordinal ON output (ordinal);
-CREATE VIEW outcomes AS
-    WITH record (ordinal, value) AS (
-        SELECT first + line.key, line.value
-        FROM done, json_each('[' || replace(rtrim(CAST(lines AS TEXT), char(10)), char(10), ',') || ']') AS line
-        UNION ALL
-        SELECT ordinal, CAST(line AS TEXT) FROM failed
-    )
-    SELECT ordinal, value ->> 'mailbox' AS mailbox, value ->> 'ok' AS ok, value -> 'result' AS result,
-        value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds
-    FROM record;
+_SETTLED = """
+SELECT first, count FROM done INDEXED BY done_ranges WHERE first > ?1
+UNION ALL SELECT ordinal, 1 FROM failed WHERE ordinal > ?1
+ORDER BY 1 LIMIT ?2
 """
+
+_NAMES = "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
+
+_ATTEMPTED = "SELECT number, ordinal FROM attempts WHERE number > ? AND number <= ? ORDER BY number LIMIT ?"
 
 
 class RunFile:
     """An open run file. Every error of SQLite or of the disk is a StoppedError that names the file."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
         self.path = path
         self._connection = connection
+        self._lock = lock
         self._is_open = True
         self._names_end = 0
 
     @classmethod
     def create(cls, path: Path) -> RunFile:
-        """Make the file, readable by its owner alone. Raises UsageError when there is one already, or it can't be made."""
+        """Make the file, readable by its owner alone, and hold it.
+
+        Raises UsageError when there is one already, it can't be made, or locks would not hold there.
+        """
+        check_file_system(path)
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            lock = FileLock(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
         except FileExistsError as error:
             raise UsageError(f"there is a run file already: {path}; give another name, or move it away") from error
         except OSError as error:
             raise UsageError(f"the run file can't be made: {path}: {error.strerror}") from error
-        connection = sqlite3.connect(path, isolation_level=None)
+        file = cls(path, sqlite3.connect(path, isolation_level=None), lock)
         try:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(_SCHEMA)
-            connection.execute("BEGIN")
-        except sqlite3.Error as error:
-            cls(path, connection).discard()
+            file._build()
+            file._hold()
+            _sync_folder(path)
+        except (StoppedError, OSError) as error:
+            file.discard()
             raise UsageError(f"the run file can't be made: {path}: {error}") from error
-        return cls(path, connection)
+        return file
 
     @classmethod
     def open(cls, path: Path) -> RunFile:
         """Open the file of a run to read it. Raises UsageError when it is none."""
         try:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        except sqlite3.Error as error:
-            raise UsageError(f"no run file can be read here: {path}: {error}") from error
+            lock = FileLock(path, os.O_RDONLY)
+        except OSError as error:
+            raise UsageError(f"no run file can be read here: {path}: {error.strerror}") from error
+        return cls._opened(path, "ro", lock)
+
+    @classmethod
+    def resume(cls, path: Path) -> RunFile:
+        """Open the file of a run to go on with it, and hold it. What a killed process had committed is in it.
+
+        Raises UsageError when it is none, locks would not hold there, or a living process works on it.
+        """
+        check_file_system(path)
         try:
-            _check_format(path, connection)
-        except UsageError:
-            connection.close()
+            lock = FileLock(path, os.O_RDWR)
+        except OSError as error:
+            raise UsageError(f"no run can be gone on with here: {path}: {error.strerror}") from error
+        file = cls._opened(path, "rw", lock)
+        try:
+            file._hold()
+        except (StoppedError, UsageError):
+            file._let_go()
             raise
-        return cls(path, connection)
+        return file
+
+    @classmethod
+    def _opened(cls, path: Path, mode: str, lock: FileLock) -> RunFile:
+        connection = None
+        try:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+            _check_format(path, connection)
+        except (sqlite3.Error, UsageError) as error:
+            if connection:
+                connection.close()
+            lock.release()
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"no run file can be read here: {path}: {error}") from error
+        return cls(path, connection, lock)
+
+    def _build(self) -> None:
+        """Make the tables, in one transaction: a file that is cut off here is empty."""
+        self._execute("PRAGMA synchronous = FULL")
+        try:
+            self._connection.executescript(
+                f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {TABLES} COMMIT;"
+            )
+        except sqlite3.Error as error:
+            raise self._unwritable(error) from error
+
+    def _hold(self) -> None:
+        """Go to work on the file, unless somebody does. The look at it has to come before the lock, see there."""
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = FULL")
+        self.counts()
+        self._lock.take()
+        self._execute("BEGIN")
+
+    @property
+    def worked_on_by(self) -> int | None:
+        """The pid of the process that works on the run; None for nobody, 0 for one that has no pid here."""
+        return self._lock.holder()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.roll_back()
         self.close()
 
     # --- facts --------------------------------------------------------------------------------------------------------
@@ -116,6 +168,23 @@ class RunFile:
         """All that was told."""
         return {name: json.loads(value) for name, value in self._query("SELECT name, value FROM run")}
 
+    def sit_down(self, sitting: Sitting) -> None:
+        """Write down that a process works on the run now."""
+        row = sitting.row()
+        statement = f"INSERT INTO sittings ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+        self._execute_many(statement, [tuple(row.values())])
+
+    def stand_up(self, ended: str, stopped_by: str | None) -> None:
+        """Write down when and how the last sitting ended."""
+        statement = "UPDATE sittings SET ended = ?, stopped_by = ? WHERE number = (SELECT max(number) FROM sittings)"
+        self._execute_many(statement, [(ended, stopped_by)])
+
+    def sittings(self) -> list[Sitting]:
+        """Every sitting, the first one first."""
+        columns = Sitting.__struct_fields__
+        rows = self._query(f"SELECT {', '.join(columns)} FROM sittings ORDER BY number")
+        return [Sitting.of_row(dict(zip(columns, row, strict=True))) for row in rows]
+
     # --- the roster ---------------------------------------------------------------------------------------------------
 
     def add_names(self, addresses: list[str]) -> None:
@@ -125,11 +194,7 @@ class RunFile:
 
     def names(self, ordinals: range) -> list[str]:
         names: list[str] = []
-        pages = self._query(
-            "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first",
-            ordinals.stop,
-            ordinals.start,
-        )
+        pages = self._query(_NAMES, ordinals.stop, ordinals.start)
         for first, addresses in pages:
             start = max(ordinals.start - first, 0)
             names += addresses.split("\n")[start : ordinals.stop - first]
@@ -144,9 +209,61 @@ class RunFile:
     def settle(self, ordinal: int, line: bytes) -> None:
         self._execute_many("INSERT INTO failed VALUES (?, ?)", [(ordinal, line)])
 
+    def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
+        self._execute_many("INSERT INTO attempts (ordinal, attempt, line) VALUES (?, ?, ?)", [(ordinal, attempt, line)])
+
     def note(self, printed: Printed) -> None:
         row = (printed.ordinal, printed.text)
         self._execute_many("INSERT INTO output (ordinal, text) VALUES (?, ?)", [row])
+
+    def standing(self, total: object, sink: SinkPlace | None) -> None:
+        self.tell(totals=total)
+        if sink is not None:
+            self.tell(sink=msgspec.structs.asdict(sink))
+
+    def before(self) -> Before:
+        causes = self._query("SELECT CAST(line AS TEXT) ->> '$.error.cause', count(*) FROM failed GROUP BY 1")
+        failed = Counter({Cause(cause): count for cause, count in causes})
+        return Before(self.counts()[0], failed, self.facts().get("totals"))
+
+    def gaps(self, count: int) -> Iterator[range]:
+        """The ordinals below `count` that have no outcome, neighbours together, in order."""
+        return ordinals.gaps(self._settled(), count)
+
+    def _settled(self) -> Iterator[tuple[int, int]]:
+        """Ranges that have their outcome. By pages, for a reader that takes its time would keep the log from being emptied."""
+        last = -1
+        while page := list(self._query(_SETTLED, last, PAGE)):
+            yield from page
+            last = page[-1][0]
+
+    def forget_failed(self, causes: frozenset[Cause] | None) -> Todo:
+        """Take back the outcomes that failed, those of some causes or of all: the mailboxes are gaps again.
+
+        What failed is remembered among the attempts. The sink holds lines too many now, so it must be written anew: that
+        is noted in the same transaction. Returns what has no outcome any more.
+        """
+        wanted = "?1 IS NULL OR CAST(line AS TEXT) ->> '$.error.cause' IN (SELECT value FROM json_each(?1))"
+        words = None if causes is None else json.dumps(sorted(causes))
+        [(before,)] = self._query("SELECT coalesce(max(number), 0) FROM attempts")
+        self._execute_many(
+            "INSERT INTO attempts (ordinal, attempt, line)"
+            f" SELECT ordinal, CAST(line AS TEXT) ->> '$.attempts', line FROM failed WHERE {wanted} ORDER BY ordinal",
+            [(words,)],
+        )
+        self._execute_many(f"DELETE FROM failed WHERE {wanted}", [(words,)])
+        [(after,)] = self._query("SELECT coalesce(max(number), 0) FROM attempts")
+        if after > before:
+            self._execute(
+                "UPDATE run SET value = json_set(value, '$.length', NULL) WHERE name = 'sink' AND value <> 'null'"
+            )
+        return Todo(ordinals.joined(self._attempted(before, after)), after - before)
+
+    def _attempted(self, after: int, last: int) -> Iterator[int]:
+        """The ordinals of some attempts, by pages."""
+        while page := list(self._query(_ATTEMPTED, after, last, PAGE)):
+            yield from (ordinal for _, ordinal in page)
+            after = page[-1][0]
 
     def counts(self) -> tuple[int, int]:
         """Mailboxes that are done, and that failed."""
@@ -169,6 +286,15 @@ class RunFile:
         """The outcomes that failed, in the order of the roster."""
         for (line,) in self._query("SELECT line FROM failed ORDER BY ordinal"):
             yield from read_records(line)
+
+    def attempts(self, ordinal: int) -> Iterator[tuple[str, Outcome]]:
+        """When each attempt at a mailbox failed that was followed by another one, and its record."""
+        rows = self._query("SELECT at, line FROM attempts WHERE ordinal = ? ORDER BY number", ordinal)
+        return ((at, outcome) for at, line in rows for outcome in read_records(line))
+
+    def attempts_made(self) -> int:
+        """Attempts that failed and were followed by another one."""
+        return int(next(self._query("SELECT count(*) FROM attempts"))[0])
 
     def outcome(self, address: str) -> tuple[int, Outcome] | None:
         """The ordinal and the outcome of one mailbox; None when it has none."""
@@ -195,22 +321,41 @@ class RunFile:
         self._execute("COMMIT")
         self._execute("BEGIN")
 
+    def roll_back(self) -> None:
+        """Back to the last commit: what came after it was cut off, and the sink may not have it."""
+        if not (self._is_open and self._lock.held):
+            return
+        if self._connection.in_transaction:  # SQLite itself rolls back when the disk is full
+            self._execute("ROLLBACK")
+        self._execute("BEGIN")
+
     def close(self) -> None:
         """Commit, and leave one plain file. May be called again, and after `discard`."""
         try:
             if self.path.exists() and self._is_open and self._connection.in_transaction:
                 self._execute("COMMIT")
-                self._execute("PRAGMA journal_mode = DELETE")
+                with suppress(sqlite3.OperationalError):  # a reader is there still; all is committed, but not one file
+                    self._connection.execute("PRAGMA journal_mode = DELETE")
         finally:
-            self._is_open = False
-            self._connection.close()
+            self._let_go()
 
     def discard(self) -> None:
         """Close the file and delete it: the run never began."""
+        with suppress(StoppedError, sqlite3.Error):
+            self.roll_back()
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        for suffix in (
+            "-wal",
+            "-shm",
+            "",
+        ):  # while it is held still, and itself last: what has that name then is another's
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._is_open = False
         self._connection.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self._lock.release()
 
     def _query(self, statement: str, *values: object) -> Iterator[Any]:
         try:
@@ -228,7 +373,19 @@ class RunFile:
             else:
                 self._connection.executemany(statement, rows)
         except sqlite3.Error as error:
-            raise StoppedError(f"the run file can't be written: {self.path}: {error}") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: sqlite3.Error) -> StoppedError:
+        return StoppedError(f"the run file can't be written: {self.path}: {error}")
+
+
+def _sync_folder(path: Path) -> None:
+    """Make it durable that the file has its name."""
+    descriptor = os.open(path.absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check_format(path: Path, connection: sqlite3.Connection) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from fanout import facts
 from fanout.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from fanout.conduct import Report
+    from fanout.errors import StoppedError
     from fanout.outcomes import Outcome
     from fanout.runfile import RunFile
+    from fanout.sitting import Sitting
 
 
 def of_report(report: Report, path: Path) -> Iterator[str]:
@@ -23,27 +26,56 @@ def of_report(report: Report, path: Path) -> Iterator[str]:
     yield from _totals(merge.total)
     if merge.failed:
         yield from _causes(merge.causes)
-        yield f"each of them: fanout show {path} --failed"
+        yield f"each of them: fanout show {shlex.quote(str(path))} --failed"
     if report.stopped_by:
         yield f"stopped early: {facts.stopped_by(report)}"
-    yield _verdict(merge.succeeded, merge.failed, report.roster.count)
+    yield from _ending(merge.succeeded, merge.failed, report.roster.count, path)
+
+
+def of_stopped(file: RunFile, error: StoppedError) -> Iterator[str]:
+    """What is said when the outside world has stopped a run: what is committed counts."""
+    yield f"stopped early: {error}"
+    yield from _ending(*file.counts(), file.facts()["roster"]["count"], file.path)
 
 
 def of_run(file: RunFile) -> Iterator[str]:
     """What `show` says of a run."""
-    told = file.facts()
+    told, sittings = file.facts(), file.sittings()
+    if not sittings:
+        yield "the run was killed before it began, or is just beginning"
+        return
     yield f"job       {told['job']} ({told['job_source']}) {told['options'] or ''}".rstrip()
+    yield f"code      {sittings[-1].job_hash or 'none that could be found'}"
     yield f"server    {told['server']}"
     yield f"roster    {told['roster']['source']}"
-    yield f"run by    {told['operator']} on {told['host']}, fanout {told['versions']['fanout']}"
-    yield f"command   {told['command']}"
-    yield f"begun     {told['begun']}"
-    yield f"ended     {told.get('ended', 'not yet, or it was killed')}"
+    at_work = file.worked_on_by
+    for number, sitting in enumerate(sittings, 1):
+        yield from _sitting(number, sitting, at_work if number == len(sittings) else None)
     yield from _totals(told.get("totals"))
-    yield from _causes(Counter(each.error.cause for each in file.failures() if each.error))
-    if told.get("stopped_by"):
-        yield f"stopped early: {told['stopped_by']}"
-    yield _verdict(*file.counts(), told["roster"]["count"])
+    attempts = file.attempts_made()
+    if attempts:
+        yield f"attempts  {attempts:,} failed and were followed by another one"
+    yield from _causes(file.before().failed)
+    done, failed = file.counts()
+    if at_work is None:
+        yield from _ending(done, failed, told["roster"]["count"], file.path)
+    else:
+        yield verdict(done, failed, told["roster"]["count"])
+
+
+def _sitting(number: int, sitting: Sitting, at_work: int | None) -> Iterator[str]:
+    versions = ", ".join(f"{name} {number}" for name, number in sitting.versions.items())
+    yield f"sitting {number}: {sitting.operator} on {sitting.host}, process {sitting.pid}, {versions}"
+    yield f"  command {sitting.command}"
+    for change in sitting.accepted:
+        yield f"  changed, and accepted: {change}"
+    yield f"  begun   {sitting.begun}"
+    if sitting.ended:
+        yield f"  ended   {sitting.ended}"
+    else:
+        yield "  at work now" if at_work is not None else "  killed, or the power failed"
+    if sitting.stopped_by:
+        yield f"  stopped early: {sitting.stopped_by}"
 
 
 def of_failures(file: RunFile) -> Iterator[str]:
@@ -59,6 +91,8 @@ def of_mailbox(file: RunFile, address: str) -> Iterator[str]:
         raise UsageError(f"{file.path} has no outcome for a mailbox {address!r}")
     ordinal, outcome = found
     yield f"mailbox   {outcome.mailbox}"
+    for at, before in file.attempts(ordinal):
+        yield f"attempt   {at} {_failure(before)}"
     yield f"outcome   {'done' if outcome.ok else 'failed'}, attempts: {outcome.attempts}, seconds: {outcome.seconds}"
     if outcome.error:
         yield f"error     {_failure(outcome)}"
@@ -89,5 +123,12 @@ def _causes(causes: Counter[Any]) -> Iterable[str]:
         yield "failed    " + ", ".join(f"{count:,} {cause}" for cause, count in causes.most_common())
 
 
-def _verdict(done: int, failed: int, count: int) -> str:
+def _ending(done: int, failed: int, count: int, path: Path) -> Iterator[str]:
+    if done + failed < count:
+        yield f"to go on with it: fanout resume {shlex.quote(str(path))}"
+    yield verdict(done, failed, count)
+
+
+def verdict(done: int, failed: int, count: int) -> str:
+    """The last line of all that is said of a run."""
     return f"{done:,} done, {failed:,} failed, of {count:,}"

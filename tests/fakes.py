@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from fanout.ledger import Before, SinkPlace
 from workers.mailbox import Folder, Mailbox
 from workers.messages import Found, Printed
 from workers.slots import NOWHERE, SLOT_BYTES
@@ -38,6 +39,7 @@ class FakeMailbox:
     address: str
     display_name: str = ""
     store: Any = None
+    dry_run: bool = False
 
     def folders(self) -> list[Folder]:
         return []
@@ -55,6 +57,7 @@ class FakeSession:
     #: Seconds that a log-on and a log-off take.
     opening: float = 0.0
     closing: float = 0.0
+    dry_run: bool = False
     #: What else a log-off does.
     at_log_off: Callable[[], object] = field(default=lambda: None)
     opened: list[int] = field(default_factory=list)
@@ -98,6 +101,10 @@ class FakeLedger:
     roster: list[str] = field(default_factory=list)
     #: Each thing that was taken, and `commit`.
     taken: list[object] = field(default_factory=list)
+    #: What was said before each commit.
+    standings: list[tuple[object, SinkPlace | None]] = field(default_factory=list)
+    #: What earlier sittings came to.
+    earlier: Before = field(default_factory=Before)
 
     def add_names(self, addresses: list[str]) -> None:
         self.roster += addresses
@@ -111,8 +118,17 @@ class FakeLedger:
     def settle(self, ordinal: int, line: bytes) -> None:
         self.taken.append((ordinal, line))
 
+    def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
+        self.taken.append((ordinal, attempt, line))
+
     def note(self, printed: Printed) -> None:
         self.taken.append(printed)
+
+    def standing(self, total: object, sink: SinkPlace | None) -> None:
+        self.standings.append((total, sink))
+
+    def before(self) -> Before:
+        return self.earlier
 
     def commit(self) -> None:
         self.taken.append("commit")

@@ -16,6 +16,7 @@ import pytest
 
 from workers.causes import Cause
 from workers.child import PAGE
+from workers.linux import DUMP
 from workers.messages import (
     Announced,
     Begin,
@@ -24,6 +25,7 @@ from workers.messages import (
     Found,
     FrameReader,
     Job,
+    Leaving,
     Listed,
     ListMailboxes,
     Message,
@@ -37,6 +39,7 @@ from workers.messages import (
     Unable,
     frame,
 )
+from workers.output import IMPORTED
 from workers.slots import Slots
 
 pytestmark = pytest.mark.spawns
@@ -47,6 +50,7 @@ ROOT = Path(__file__).parent.parent
 
 JOBS = """
     import logging, os, sys
+    from workers.writing import job
     print("imported")
 
     def number(mailbox):
@@ -60,12 +64,31 @@ JOBS = """
     def fork(mailbox, *, outbox):
         child = os.fork()
         if child == 0:
-            try:
-                os.write(outbox, b"nonsense")
-            except OSError:
-                os._exit(0)
-            os._exit(1)
+            os.write(outbox, b"nonsense")
+            print("from the fork")
+            os._exit(0)
         return os.waitpid(child, 0)[1]
+
+    forks = []
+
+    def fork_and_return(mailbox):
+        for fork in forks:
+            os.waitpid(fork, 0)
+        forks[:] = [os.fork()] if not forks else []
+        if forks == [0]:
+            return "the fork's"
+        return "the worker's"
+
+    @job(writes=True)
+    def write(mailbox):
+        number = int(mailbox.address.removeprefix("null-"))
+        if number == 3:
+            os._exit(7)
+        return [number, mailbox.dry_run]
+
+    @job(writes=True, idempotent=True)
+    def write_again(mailbox):
+        return mailbox.dry_run
 
     def stdin(mailbox):
         return len(os.read(0, 1))
@@ -120,7 +143,7 @@ class Child:
     def end(self) -> tuple[int, str, str]:
         """Exit code, stdout and stderr of the process, which has ended or is about to."""
         out, err = self.process.communicate(timeout=30)
-        return self.process.returncode, out.decode(), err.decode()
+        return self.process.returncode, out.decode(), err.replace(IMPORTED, b"").decode()
 
     def close(self) -> None:
         self.process.kill()
@@ -197,6 +220,18 @@ def test_what_a_job_forks_cannot_speak_for_its_worker(child: Child, jobs: str) -
     assert child.rest() == [Ready(), Found(1, 0, 1, b"0\n", b"0")]
 
 
+@pytest.mark.parametrize("server", ["null:100", "sim:100"])
+def test_a_fork_that_a_job_lets_return_goes_no_further(child: Child, jobs: str, server: str) -> None:
+    child.tell(begin(FileJob(jobs, "fork_and_return"), server), Chunk(number=1, first=0, count=20))
+
+    ready, *found = child.rest()
+
+    assert ready == Ready()
+    assert b"".join(each.lines for each in found if isinstance(each, Found)) == b'"the worker\'s"\n' * 20
+    assert child.end() == (0, "", "imported\n")
+    assert child.slots.at(0) is None
+
+
 def test_the_slot_of_a_worker_that_is_gone_names_its_mailbox(child: Child, jobs: str) -> None:
     child.tell(begin(FileJob(jobs, "leave")), Chunk(number=1, first=42, count=9))
 
@@ -228,8 +263,8 @@ def test_a_worker_that_cannot_work_says_why_and_ends(child: Child, message: Begi
     assert child.end()[0] == 0
 
 
-@pytest.mark.parametrize(("source", "type_"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(3)", "SystemExit")])
-def test_a_module_that_raises_on_import_is_told_of(child: Child, tmp_path: Path, source: str, type_: str) -> None:
+@pytest.mark.parametrize(("source", "says"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(3)", "SystemExit: 3")])
+def test_a_module_that_raises_on_import_is_told_of(child: Child, tmp_path: Path, source: str, says: str) -> None:
     path = tmp_path / "job.py"
     path.write_text(source)
     child.tell(begin(FileJob(str(path), "job")))
@@ -237,9 +272,9 @@ def test_a_module_that_raises_on_import_is_told_of(child: Child, tmp_path: Path,
     unable = child.hear()
 
     assert isinstance(unable, Unable)
-    assert unable.error.type == type_
-    assert unable.error.traceback is not None
-    assert str(path) in unable.error.traceback
+    assert unable.error.type == "JobError"
+    assert says in unable.error.message
+    assert f"{path}, line 1" in unable.error.message
 
 
 def test_a_roster_worker_announces_the_server_and_lists_what_was_asked_for(child: Child) -> None:
@@ -311,3 +346,82 @@ def test_a_worker_that_is_not_told_to_begin_does_nothing(child: Child) -> None:
 def test_a_worker_that_hears_nothing_ends(child: Child) -> None:
     assert child.rest() == []
     assert child.end() == (0, "", "")
+
+
+def test_a_job_that_writes_is_refused_unless_it_is_allowed(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "write")))
+
+    unable = child.hear()
+
+    assert isinstance(unable, Unable)
+    assert (unable.error.type, unable.error.cause) == ("WritesNotAllowed", Cause.JOB)
+    assert "--allow-writes" in unable.error.message
+    assert child.end()[0] == 0
+
+
+def test_what_a_writing_job_has_done_is_told_before_it_goes_on(child: Child, jobs: str) -> None:
+    """It dies at mailbox 3 within microseconds: nothing that it did before is lost."""
+    allowed = msgspec.structs.replace(begin(FileJob(jobs, "write")), allow_writes=True)
+    child.tell(allowed, Chunk(number=1, first=0, count=9))
+
+    assert child.rest() == [
+        Ready(uncertain=True),
+        Found(1, 0, 1, b"[0,false]\n", b"null"),
+        Found(1, 1, 1, b"[1,false]\n", b"null"),
+        Found(1, 2, 1, b"[2,false]\n", b"null"),
+    ]
+    assert child.end()[0] == 7
+    assert child.slots.at(0) == 3
+
+
+def test_a_job_that_may_write_twice_is_not_uncertain(child: Child, jobs: str) -> None:
+    allowed = msgspec.structs.replace(begin(FileJob(jobs, "write_again")), allow_writes=True)
+    child.tell(allowed, Chunk(number=1, first=0, count=2))
+
+    assert child.rest() == [Ready(), Found(1, 0, 2, b"false\nfalse\n", b"0")]
+
+
+@pytest.mark.parametrize("server", ["null:100", "sim:100"])
+def test_in_a_dry_run_a_job_that_writes_is_told_so(child: Child, jobs: str, server: str) -> None:
+    dry = msgspec.structs.replace(begin(FileJob(jobs, "write_again"), server), dry_run=True)
+    child.tell(dry, Chunk(number=1, first=0, count=2))
+
+    assert child.rest() == [Ready(), Found(1, 0, 2, b"true\ntrue\n", b"2")]
+
+
+def test_a_dry_run_is_certain_and_names_do_not_matter(child: Child, jobs: str) -> None:
+    dry = msgspec.structs.replace(begin(FileJob(jobs, "write")), dry_run=True)
+    child.tell(dry, Chunk(number=1, first=0, count=1, addresses=["null-00000001"]))
+
+    assert child.rest() == [Ready(), Found(1, 0, 1, b"[1,true]\n", b"null")]
+
+
+def test_a_worker_that_is_asked_to_leave_says_so_and_leaves_what_it_has_not_begun(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "number")))
+    child.hear()
+
+    child.slots.stop(0)
+    child.tell(Chunk(number=1, first=0, count=3), Chunk(number=2, first=3, count=3))
+
+    assert child.hear() == Leaving("it was asked to")
+    assert child.end() == (0, "", "imported\n")
+    assert child.slots.at(0) is None
+
+
+def test_a_worker_counts_its_round_trips_in_its_slot(child: Child) -> None:
+    job = begin(ModuleJob("workers.jobs.census", "census"), server="sim:100?folders=10")
+    child.tell(job, Chunk(number=1, first=0, count=10))
+    child.rest()
+
+    assert child.slots.beats(0) == 1 + 2 * 10  # one to connect, and a census of ten folders takes two
+
+
+def test_the_stacks_of_a_worker_can_be_had_while_it_is_at_work(child: Child, jobs: str) -> None:
+    child.tell(begin(FileJob(jobs, "number")))
+    child.hear()
+
+    child.process.send_signal(DUMP)
+    child.tell(Chunk(number=1, first=0, count=1))
+
+    assert child.rest() == [Found(1, 0, 1, b"0\n", b"0")]
+    assert "in main" in child.end()[2]

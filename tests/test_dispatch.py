@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.dispatch import CREDIT, DEATHS_IN_VAIN, TRIES, Dispatch
+from fanout.dispatch import CREDIT, DEATHS_IN_VAIN, ORDINARY, Dispatch
 from fanout.events import (
     Babbled,
     Begun,
     Command,
+    DumpStacks,
     Ended,
     Event,
     Heard,
     Interrupted,
     Keep,
     KillWorker,
+    Looked,
     Note,
+    Reading,
+    Retry,
     Send,
     Settle,
     StartWorker,
+    StopWorker,
+    TerminateWorker,
 )
+from fanout.fate import BUSY_PATIENCE, ENOUGH_TO_JUDGE, OUTSIDE_DEATHS
+from fanout.pace import Pace
 from fanout.partition import Fixed
+from fanout.policy import Limits, MaxFailures, Policy
+from fanout.work import Todo
 from workers.causes import Cause
-from workers.messages import Announced, Chunk, Error, Failed, Found, Listed, Printed, Ready, Unable
+from workers.messages import Announced, Chunk, Error, Failed, Found, Leaving, Listed, Printed, Ready, Unable
 
 DENIED = Error("MapiError", "no", Cause.DENIED)
+CUT = Error("MapiError", "cut off", Cause.UNREACHABLE, retryable=True)
+BUSY = Error("MapiError", "later", Cause.BUSY, retryable=True)
 
 
 def found(chunk: int, first: int, count: int) -> Found:
@@ -39,9 +51,9 @@ def after(dispatch: Dispatch, *events: Event) -> list[Command]:
     return commands
 
 
-def begun(count: int, size: int, workers: int) -> Dispatch:
+def begun(count: int, size: int, workers: int, policy: Policy = ORDINARY) -> Dispatch:
     """A run whose workers are ready."""
-    dispatch = Dispatch(count, Fixed(size), workers)
+    dispatch = Dispatch(count, Fixed(size), workers, policy)
     after(dispatch, Begun(), *(Heard(number, Ready()) for number in range(workers)))
     return dispatch
 
@@ -105,7 +117,9 @@ def test_a_dead_worker_is_replaced_and_its_suspect_goes_out_alone() -> None:
     """The worker had told of 0 to 3 and was at 6: 4 and 5 were done or not, 6 is the suspect, 7 to 9 are innocent."""
     dispatch = begun(10, 10, 1)
 
-    assert after(dispatch, Heard(0, found(1, 0, 4)), Ended(0, "SIGSEGV", 6)) == [StartWorker(0)]
+    blamed, restarted = after(dispatch, Heard(0, found(1, 0, 4)), Ended(0, "SIGSEGV", 6))
+    assert isinstance(blamed, Retry)
+    assert (blamed.ordinal, blamed.attempt, restarted) == (6, 1, StartWorker(0))
     first_two = after(dispatch, Heard(0, Ready()))
     assert first_two == [Send(0, Chunk(2, 4, 2)), Send(0, Chunk(3, 7, 3))]
     assert after(dispatch, Heard(0, found(2, 4, 2))) == [
@@ -114,17 +128,229 @@ def test_a_dead_worker_is_replaced_and_its_suspect_goes_out_alone() -> None:
     ]
 
 
-def test_a_mailbox_that_takes_its_worker_with_it_again_is_settled_as_a_crash() -> None:
-    dispatch = begun(1, 1, 1)
-    for number in range(1, TRIES):
-        after(dispatch, Ended(0, "SIGSEGV", 0), Heard(0, Ready()))
-        assert not dispatch.finished, number
+def test_a_mailbox_that_takes_its_worker_with_it_again_and_again_is_settled_as_a_crash() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=1))
+    first = after(dispatch, Ended(0, "SIGSEGV", 0))
+    after(dispatch, Heard(0, Ready()))
+
+    (settled,) = after(dispatch, Ended(0, "exit code 3", 0, "boom"))
+
+    assert [type(command) for command in first] == [Retry, StartWorker]
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.attempts, settled.error.cause) == (0, 2, Cause.CRASH)
+    assert settled.error.message == "the worker died at this mailbox, by exit code 3; its last words: boom"
+    assert dispatch.finished
+
+
+def test_a_kill_from_outside_counts_no_attempt_until_it_happens_again_and_again() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=0))
+    for _ in range(OUTSIDE_DEATHS - 1):
+        assert after(dispatch, Ended(0, "SIGKILL", 0)) == [StartWorker(0)]
+        (sent,) = after(dispatch, Heard(0, Ready()))
+        assert isinstance(sent, Send)
+        assert sent.chunk.attempt == 1
 
     (settled,) = after(dispatch, Ended(0, "SIGKILL", 0))
 
     assert isinstance(settled, Settle)
-    assert (settled.ordinal, settled.attempts, settled.error.cause) == (0, TRIES, Cause.CRASH)
-    assert "SIGKILL" in settled.error.message
+    assert settled.error.cause is Cause.CRASH
+
+
+def test_a_death_for_want_of_memory_is_the_mailboxs_own() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=0))
+
+    (settled,) = after(dispatch, Ended(0, "SIGKILL by the kernel, for want of memory", 0))
+
+    assert isinstance(settled, Settle)
+    assert settled.error.cause is Cause.MEMORY
+
+
+def test_a_mailbox_that_may_have_been_written_to_is_never_visited_again_by_itself() -> None:
+    dispatch = Dispatch(2, Fixed(2), workers=1)
+    after(dispatch, Begun(), Heard(0, Ready(uncertain=True)))
+
+    settled, restarted = after(dispatch, Ended(0, "SIGKILL", 0))
+
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.error.cause) == (0, Cause.UNCERTAIN)
+    assert restarted == StartWorker(0)
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(2, 1, 1))]
+
+
+def test_a_failure_that_can_pass_is_followed_by_a_second_attempt_after_a_wait() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=1, backoff=10.0))
+
+    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, CUT))) == [Retry(0, 1, 0.5, CUT)]
+    now, sent = 0.0, list[Command]()
+    while not sent:
+        now = dispatch.wake_at(now)
+        sent = dispatch.handle(Looked([]), now)
+    assert 5.0 <= now <= 10.0
+    assert sent == [Send(0, Chunk(2, 0, 1, attempt=2))]
+    assert after(dispatch, Heard(0, Failed(2, 0, 0.5, CUT))) == [Settle(0, 2, 0.5, CUT)]
+
+
+def test_a_failure_that_cannot_pass_is_settled_at_once() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=5))
+
+    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, DENIED))) == [Settle(0, 1, 0.5, DENIED)]
+
+
+def test_a_busy_server_is_asked_again_with_no_attempt_counted() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=0, backoff=1.0, longest_backoff=1.0))
+    now = 0.0
+    for chunk in range(1, BUSY_PATIENCE + 1):
+        assert dispatch.handle(Heard(0, Failed(chunk, 0, 0.5, BUSY)), now) == [Retry(0, 1, 0.5, BUSY)]
+        now += 1.0
+        assert dispatch.handle(Looked([]), now) == [Send(0, Chunk(chunk + 1, 0, 1))]
+
+    assert dispatch.handle(Heard(0, Failed(BUSY_PATIENCE + 1, 0, 0.5, BUSY)), now) == [Settle(0, 1, 0.5, BUSY)]
+
+
+def test_a_busy_server_halves_the_workers_that_are_at_work_and_they_come_back_one_by_one() -> None:
+    pace = Pace(8, rate=None)
+
+    pace.busy(10.0)
+    pace.busy(10.5)  # the same trouble
+    halved = pace.window
+    pace.busy(11.0)
+    quartered = pace.window
+    for _ in range(3):
+        pace.fine()
+
+    assert (halved, quartered, int(pace.window)) == (4.0, 2.0, 3)
+    assert pace.room(2)
+    assert not pace.room(3)
+
+
+def test_a_worker_gets_nothing_while_enough_others_are_at_work() -> None:
+    dispatch = begun(1000, 2, 2)
+    dispatch.handle(Heard(0, Failed(1, 0, 0.0, BUSY)), 10.0)
+    dispatch.handle(Heard(0, found(1, 1, 1)), 10.0)
+
+    assert dispatch.handle(Heard(0, found(3, 4, 2)), 10.0)[1:] == []
+    assert dispatch.handle(Heard(1, found(2, 2, 2)), 10.0)[1:] == []
+
+
+def test_a_mailbox_that_takes_too_long_is_asked_for_its_stacks_then_to_end_then_killed() -> None:
+    dispatch = begun(3, 3, 1, Policy(Limits(timeout=10.0, grace=5.0), retries=0))
+    dispatch.handle(Looked([Reading(0, 1, 7, 0)]), 100.0)
+    assert dispatch.handle(Looked([Reading(0, 1, 8, 0)]), 109.0) == []
+
+    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 110.0) == [DumpStacks(0)]
+    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 111.0) == [TerminateWorker(0)]
+    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 115.0) == []
+    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 116.0) == [KillWorker(0)]
+    settled, _ = dispatch.handle(Ended(0, "SIGKILL", 1, "File x.py, line 3"), 116.0)
+
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.error.cause, settled.seconds) == (1, Cause.TIMEOUT, 16.0)
+    assert "not done after 10.0 s" in settled.error.message
+    assert "x.py, line 3" in settled.error.message
+
+
+def test_a_huge_mailbox_that_makes_round_trips_does_not_stall() -> None:
+    dispatch = begun(3, 3, 1, Policy(Limits(stall_timeout=10.0)))
+
+    for second in range(100):
+        assert dispatch.handle(Looked([Reading(0, 1, second // 5, 0)]), float(second)) == []
+    stalled = [dispatch.handle(Looked([Reading(0, 1, 19, 0)]), 100.0 + second) for second in range(6)]
+
+    assert stalled == [[], [], [], [], [], [DumpStacks(0)]]
+
+
+def test_a_mailbox_that_ended_after_all_costs_the_next_one_nothing() -> None:
+    dispatch = begun(3, 3, 1, Policy(Limits(timeout=10.0), retries=0))
+    dispatch.handle(Looked([Reading(0, 0, 0, 0)]), 0.0)
+    dispatch.handle(Looked([Reading(0, 0, 0, 0)]), 10.0)
+    dispatch.handle(Heard(0, found(1, 0, 1)), 10.0)
+
+    assert dispatch.handle(Ended(0, "SIGTERM", 1), 10.0) == [StartWorker(0)]
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(2, 2, 1)), Send(0, Chunk(3, 1, 1))]
+
+
+def test_a_worker_that_grows_far_beyond_its_memory_is_ended_within_the_mailbox() -> None:
+    dispatch = begun(3, 3, 1, Policy(Limits(max_rss=100), retries=0))
+
+    assert dispatch.handle(Looked([Reading(0, 0, 0, 150)]), 0.0) == []
+    assert dispatch.handle(Looked([Reading(0, 0, 0, 151)]), 1.0) == [DumpStacks(0)]
+
+
+def test_a_worker_is_replaced_after_so_many_mailboxes() -> None:
+    dispatch = begun(10, 2, 1, Policy(Limits(recycle_after=3)))
+    after(dispatch, Heard(0, found(1, 0, 2)))
+
+    assert after(dispatch, Heard(0, found(2, 2, 2)))[1:] == [StopWorker(0)]
+    assert after(dispatch, Heard(0, Leaving("asked to"))) == []
+    assert after(dispatch, Ended(0, "exit code 0", None)) == [StartWorker(0)]
+
+
+def test_the_first_interrupt_lets_what_is_under_way_end_and_the_second_does_not() -> None:
+    dispatch = begun(10, 5, 2)
+
+    assert after(dispatch, Interrupted(2)) == [StopWorker(0), StopWorker(1)]
+    assert after(dispatch, Heard(0, found(1, 0, 1)), Heard(0, Leaving("asked to"))) == []
+    assert after(dispatch, Ended(0, "exit code 0", None)) == []
+    assert not dispatch.finished
+    after(dispatch, Ended(1, "exit code 0", None))
+
+    assert dispatch.stopped_by == Interrupted(2)
+    assert dispatch.settled == 1
+
+    impatient = begun(10, 5, 2)
+    after(impatient, Interrupted(2), Interrupted(2))
+
+    assert impatient.finished
+
+
+def test_too_many_failures_stop_the_run() -> None:
+    dispatch = begun(10, 10, 1, Policy(max_failures=MaxFailures(number=1)))
+
+    after(dispatch, Heard(0, Failed(1, 0, 0.0, DENIED)))
+    assert not dispatch.finished
+    after(dispatch, Heard(0, Failed(1, 1, 0.0, DENIED)))
+
+    assert isinstance(dispatch.stopped_by, Error)
+    assert dispatch.stopped_by.type == "TooManyFailures"
+
+
+def test_a_share_of_failures_is_judged_when_there_is_enough_to_judge() -> None:
+    dispatch = begun(100, 100, 1, Policy(max_failures=MaxFailures(share=0.5)))
+    for ordinal in range(ENOUGH_TO_JUDGE - 1):
+        after(dispatch, Heard(0, Failed(1, ordinal, 0.0, DENIED)))
+        assert not dispatch.finished
+
+    after(dispatch, Heard(0, Failed(1, ENOUGH_TO_JUDGE - 1, 0.0, DENIED)))
+
+    assert dispatch.finished
+
+
+def test_no_more_mailboxes_are_begun_than_the_rate_allows() -> None:
+    dispatch = Dispatch(100, Fixed(50), workers=1, policy=Policy(rate=2.0))
+    begun_at = []
+    now, told = 0.0, 0
+    events: list[Event] = [Begun(), Heard(0, Ready())]
+    while now < 10.0:
+        for event in events:
+            for command in dispatch.handle(event, now):
+                if isinstance(command, Send):
+                    begun_at += [now] * command.chunk.count
+                    told += 1
+        chunk = told
+        events = [Heard(0, found(chunk, len(begun_at) - 1, 1))] if len(begun_at) > dispatch.settled else [Looked([])]
+        now = now if events[0] != Looked([]) else dispatch.wake_at(now)
+
+    assert 18 <= len(begun_at) <= 22
+
+
+def test_a_run_that_goes_on_visits_what_is_left_and_nothing_else() -> None:
+    dispatch = Dispatch(100, Fixed(10), 1, todo=Todo([range(3, 5), range(90, 100)], 12))
+    assert dispatch.settled == 88
+
+    sent = after(dispatch, Begun(), Heard(0, Ready()))
+
+    assert sent == [Send(0, Chunk(1, 3, 2)), Send(0, Chunk(2, 90, 10))]
+    after(dispatch, Heard(0, found(1, 3, 2)), Heard(0, found(2, 90, 10)))
     assert dispatch.finished
 
 
@@ -147,9 +373,15 @@ def test_a_worker_that_died_between_mailboxes_takes_the_blame_for_none() -> None
 
 def test_workers_that_die_before_they_do_anything_stop_the_run() -> None:
     dispatch = begun(10, 5, 1)
+    now = 0.0
     for _ in range(DEATHS_IN_VAIN - 1):
-        assert after(dispatch, Ended(0, "exit code 1", None)) == [StartWorker(0)]
+        started = dispatch.handle(Ended(0, "exit code 1", None), now)
+        while not started:
+            now = dispatch.wake_at(now)
+            started = dispatch.handle(Looked([]), now)
+        assert started == [StartWorker(0)]
 
+    assert now >= 1 + 2 + 4
     assert after(dispatch, Ended(0, "exit code 1", None)) == []
     assert isinstance(dispatch.stopped_by, Error)
     assert "exit code 1" in dispatch.stopped_by.message
@@ -195,13 +427,6 @@ def test_a_worker_that_cannot_work_at_all_stops_the_run() -> None:
     assert after(dispatch, Begun(), Heard(0, Unable(error))) == []
     assert dispatch.finished
     assert dispatch.stopped_by == error
-
-
-def test_an_interrupt_stops_the_run() -> None:
-    dispatch = begun(10, 5, 1)
-
-    assert after(dispatch, Interrupted(2)) == []
-    assert dispatch.stopped_by == Interrupted(2)
 
 
 @pytest.mark.parametrize("impossible", [Heard(0, Ready()), Ended(0, "exit code 0", None)])

@@ -9,12 +9,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fanout.dispatch import CREDIT, Dispatch
-from fanout.events import Babbled, Begun, Command, Ended, Event, Heard, Keep, KillWorker, Send, Settle, StartWorker
+from fanout.events import (
+    Babbled,
+    Begun,
+    Command,
+    Ended,
+    Event,
+    Heard,
+    Keep,
+    KillWorker,
+    Looked,
+    Reading,
+    Send,
+    Settle,
+    StartWorker,
+    StopWorker,
+    TerminateWorker,
+)
 from fanout.partition import Fixed, Guided
+from fanout.policy import Limits, Policy
 from workers.causes import Cause
-from workers.messages import Chunk, Error, Failed, Found, Ready
+from workers.messages import Chunk, Error, Failed, Found, Leaving, Ready
 
 SIZE = 7
+
+POLICY = Policy(Limits(timeout=15.0, recycle_after=20), retries=1)
 
 
 class FakeWorker:
@@ -23,6 +42,7 @@ class FakeWorker:
     def __init__(self) -> None:
         self.ready = False
         self.doomed = False
+        self.leaving = False
         self.chunks: deque[Chunk] = deque()
         self.told = 0
 
@@ -37,20 +57,20 @@ class DispatchMachine(RuleBasedStateMachine):
         super().__init__()
         self.outcomes: Counter[int] = Counter()
         self.living: dict[int, FakeWorker] = {}
-        self.blamed: Counter[int] = Counter()
-        self.events: list[Event] = []
+        self.now = 0.0
+        self.events: list[tuple[Event, float]] = []
         self.commands: list[Command] = []
 
     @initialize(count=st.integers(1, 60), workers=st.integers(1, 5), how=st.sampled_from([Fixed, Guided]))
     def begin(self, count: int, workers: int, how: type[Fixed | Guided]) -> None:
         partition = Fixed(SIZE) if how is Fixed else Guided(workers, SIZE)
-        self.args = (count, partition, workers)
+        self.args = (count, partition, workers, POLICY)
         self.dispatch = Dispatch(*self.args)
         self.happen(Begun())
 
     def happen(self, event: Event) -> None:
-        self.events.append(event)
-        for command in self.dispatch.handle(event, 0.0):
+        self.events.append((event, self.now))
+        for command in self.dispatch.handle(event, self.now):
             self.commands.append(command)
             self.perform(command)
 
@@ -59,8 +79,10 @@ class DispatchMachine(RuleBasedStateMachine):
             case StartWorker(number):
                 assert number not in self.living
                 self.living[number] = FakeWorker()
-            case KillWorker(number):
+            case KillWorker(number) | TerminateWorker(number):
                 self.living[number].doomed = True
+            case StopWorker(number):
+                self.living[number].leaving = True
             case Send(number, chunk):
                 self.living[number].chunks.append(chunk)
             case Keep(found=found):
@@ -93,11 +115,11 @@ class DispatchMachine(RuleBasedStateMachine):
         self.happen(Heard(number, found))
 
     @precondition(lambda self: self.busy())
-    @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), cause=st.sampled_from([Cause.DENIED, Cause.BUSY, Cause.UNREACHABLE]))
+    def fail(self, data: st.DataObject, cause: Cause) -> None:
         number = self.some(data, self.busy())
         worker = self.living[number]
-        failed = Failed(worker.chunks[0].number, worker.at(), 0.1, Error("E", "no", Cause.DENIED))
+        failed = Failed(worker.chunks[0].number, worker.at(), 0.1, Error("E", "no", cause, retryable=cause.retryable))
         self.advance(worker, 1)
         self.happen(Heard(number, failed))
 
@@ -108,13 +130,12 @@ class DispatchMachine(RuleBasedStateMachine):
             worker.told = 0
 
     @precondition(lambda self: self.busy())
-    @rule(data=st.data())
-    def die_at_a_mailbox(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), how=st.sampled_from(["SIGKILL", "SIGSEGV"]))
+    def die_at_a_mailbox(self, data: st.DataObject, how: str) -> None:
         number = self.some(data, self.busy())
         worker = self.living.pop(number)
         at = data.draw(st.integers(worker.at(), worker.chunks[0].first + worker.chunks[0].count - 1))
-        self.blamed[at] += 1
-        self.happen(Ended(number, "SIGKILL", at))
+        self.happen(Ended(number, how, at))
 
     @precondition(lambda self: self.living and not self.dispatch.finished)
     @rule(data=st.data())
@@ -145,6 +166,26 @@ class DispatchMachine(RuleBasedStateMachine):
 
         assert self.living[number].doomed
 
+    @precondition(lambda self: any(worker.leaving for worker in self.living.values()))
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        number = self.some(data, [n for n, worker in self.living.items() if worker.leaving])
+        self.happen(Heard(number, Leaving("asked to")))
+        del self.living[number]
+        self.happen(Ended(number, "exit code 0", None))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 10.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.look()
+
+    def look(self) -> None:
+        readings = [
+            Reading(number, worker.at() if worker.chunks else None, 0, 0)
+            for number, worker in sorted(self.living.items())
+        ]
+        self.happen(Looked(readings))
+
     @rule()
     def nothing_happens(self) -> None:
         """A run that has given up, or is done, has nothing more to do."""
@@ -161,7 +202,9 @@ class DispatchMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everyone who lives do their work in peace: then every mailbox has its outcome, unless the run gave up."""
-        while self.living and not self.dispatch.finished:
+        while not self.dispatch.finished:
+            self.now = self.dispatch.wake_at(self.now)
+            self.happen(Looked([]))
             for number, worker in list(self.living.items()):
                 self.work_in_peace(number, worker)
         if self.dispatch.stopped_by is None:
@@ -173,6 +216,9 @@ class DispatchMachine(RuleBasedStateMachine):
         if worker.doomed:
             del self.living[number]
             self.happen(Ended(number, "SIGKILL", worker.at() if worker.chunks else None))
+        elif worker.leaving:
+            del self.living[number]
+            self.happen(Ended(number, "exit code 0", None))
         elif not worker.ready:
             worker.ready = True
             self.happen(Heard(number, Ready()))
@@ -184,7 +230,7 @@ class DispatchMachine(RuleBasedStateMachine):
 
     def the_same_events_give_the_same_commands(self) -> None:
         again = Dispatch(*self.args)
-        assert [command for event in self.events for command in again.handle(event, 0.0)] == self.commands
+        assert [command for event, now in self.events for command in again.handle(event, now)] == self.commands
 
 
 DispatchMachine.TestCase.settings = settings(

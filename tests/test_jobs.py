@@ -45,6 +45,7 @@ class FakeMailbox:
     address: str = "anna@example.org"
     display_name: str = "Anna"
     store: Any = None
+    dry_run: bool = False
 
     def folders(self) -> list[Folder]:
         return self.listed

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import os
-import sys
+import zlib
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from fanout.errors import StoppedError, UsageError
-from fanout.events import Keep, Note, Settle
-from fanout.merge import Merge, Sink
+from fanout.errors import StoppedError
+from fanout.events import Keep, Note, Retry, Settle
+from fanout.ledger import Before, SinkPlace
+from fanout.merge import Merge
 from fanout.outcomes import failure_line
 from fanout.roster import Roster
+from fanout.sink import Sink
 from tests.fakes import FakeLedger
 from workers.causes import Cause
 from workers.messages import Error, Found, Printed
@@ -122,78 +124,37 @@ def test_a_run_without_a_sink_commits_its_ledger() -> None:
 
     Merge(ledger, ROSTER, None).commit()
 
-    assert ledger.taken == ["commit"]
+    assert (ledger.standings, ledger.taken) == ([(None, None)], ["commit"])
 
 
-# sink
-
-
-def test_a_file_that_is_there_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "results.jsonl"
-    path.write_text("my letters")
-
-    with pytest.raises(UsageError, match=r"results\.jsonl: the file is there already; --force replaces it"):
-        Sink.open(str(path), force=False)
-
-    assert contents(path) == b"my letters"
-
-
-def test_a_file_that_is_there_is_replaced_by_force(tmp_path: Path) -> None:
-    path = tmp_path / "results.jsonl"
-    path.write_text("my letters, which are longer")
-    sink = Sink.open(str(path), force=True)
-    sink.write(b"{}\n")
+def test_a_commit_tells_what_all_comes_to_and_how_far_the_sink_is(tmp_path: Path) -> None:
+    ledger, sink = FakeLedger(), Sink.open(str(tmp_path / "results.jsonl"), force=False)
+    merge = Merge(ledger, ROSTER, sink)
+    merge.accept(keep(0, 2, b"7"))
+    merge.commit()
     sink.close()
 
-    assert contents(path) == b"{}\n"
+    place = SinkPlace(str(tmp_path / "results.jsonl"), 6, zlib.crc32(b"{}\n{}\n"))
+    assert (ledger.standings, ledger.taken[-1]) == ([(7, place)], "commit")
 
 
-@pytest.mark.parametrize("name", ["results.csv", "results", "jsonl"])
-def test_a_name_that_promises_another_form_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=f"-o .*{name}: results are written as JSONL, to a file whose name ends in"):
-        Sink.open(str(tmp_path / name), force=False)
+def test_what_earlier_sittings_came_to_is_added_up_with_this_one() -> None:
+    before = Before(10, Counter({Cause.MISSING: 2}), {"messages": 5})
+    merge = Merge(FakeLedger(earlier=before), ROSTER, None)
+    merge.accept(keep(0, 3, b'{"messages":4}'))
+    merge.accept(Settle(5, attempts=1, seconds=0.5, error=MISSING))
+
+    assert (merge.succeeded, merge.failed, merge.total) == (13, 3, {"messages": 9})
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere/results\.jsonl: No such file or directory"):
-        Sink.open(str(tmp_path / "nowhere" / "results.jsonl"), force=False)
-
-
-def test_a_minus_is_standard_output_which_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
-    sink = Sink.open("-", force=False)
-    sink.write(b"{}\n")
+def test_an_attempt_that_is_followed_by_another_one_is_remembered_and_counts_for_nothing(tmp_path: Path) -> None:
+    ledger, sink = FakeLedger(), Sink.open(str(tmp_path / "results.jsonl"), force=False)
+    merge = Merge(ledger, ROSTER, sink)
+    merge.accept(Retry(7, attempt=1, seconds=0.5, error=BUSY))
     sink.close()
 
-    os.write(sys.stdout.fileno(), b"after\n")
-
-    assert capfd.readouterr().out == "{}\nafter\n"
-
-
-@pytest.fixture
-def full(tmp_path: Path) -> Sink:
-    """A sink on a disk that is always full."""
-    path = tmp_path / "results.jsonl"
-    path.symlink_to("/dev/full")
-    return Sink.open(str(path), force=True)
-
-
-FULL = "the results can't be written: .*results.jsonl: No space left on device"
-
-
-def test_a_full_disk_stops_the_run_at_once_where_nothing_is_held_back(full: Sink) -> None:
-    with pytest.raises(StoppedError, match=FULL):
-        full.write(b"x" * 2**20)
-
-    full.close()
-
-
-def test_a_full_disk_stops_the_run_at_its_next_commit(full: Sink) -> None:
-    full.write(b"{}\n")
-
-    with pytest.raises(StoppedError, match=FULL):
-        full.flush()
-    with pytest.raises(StoppedError, match=FULL):
-        full.close()
+    assert ledger.taken == [(7, 1, failure_line("user-7", BUSY, 1, 0.5))]
+    assert (merge.succeeded, merge.failed, sink.length) == (0, 0, 0)
 
 
 def test_a_reader_that_has_gone_stops_the_run() -> None:

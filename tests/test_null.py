@@ -33,7 +33,7 @@ def test_a_url_of_no_known_kind_says_which_are_known(url: str) -> None:
 
 def test_a_walk_marks_each_mailbox_in_the_slot_and_computes_its_name() -> None:
     slot = empty_slot()
-    walk = server_at("null:100").session().mailboxes(range(7, 10), None, slot)
+    walk = server_at("null:100").session(slot).mailboxes(range(7, 10), None, slot)
 
     seen = [(slot[0], mailbox.address, mailbox.display_name) for mailbox in walk]
 
@@ -42,20 +42,20 @@ def test_a_walk_marks_each_mailbox_in_the_slot_and_computes_its_name() -> None:
 
 def test_a_walk_over_given_names_keeps_them() -> None:
     slot = empty_slot()
-    walk = server_at("null:100").session().mailboxes(range(7, 9), ["anna", "berta"], slot)
+    walk = server_at("null:100").session(slot).mailboxes(range(7, 9), ["anna", "berta"], slot)
 
     assert [(slot[0], mailbox.address) for mailbox in walk] == [(7, "anna"), (8, "berta")]
 
 
 def test_fewer_names_than_ordinals_are_a_mistake() -> None:
-    walk = server_at("null:100").session().mailboxes(range(7, 9), ["anna"], empty_slot())
+    walk = server_at("null:100").session(empty_slot()).mailboxes(range(7, 9), ["anna"], empty_slot())
 
     with pytest.raises(ValueError, match="shorter"):
         list(walk)
 
 
 def test_a_null_mailbox_is_empty_and_has_nothing_under_it() -> None:
-    session = server_at("null:1").session()
+    session = server_at("null:1").session(empty_slot())
     with session.open("anna") as mailbox:
         assert (mailbox.address, mailbox.folders(), mailbox.store) == ("anna", [], None)
     session.close()

@@ -34,6 +34,15 @@ def test_a_run_that_has_done_nothing_promises_nothing() -> None:
     assert shown([0.0, 5.0], 10_000, a_second=0) == ["0 of 10,000 mailboxes, 0 failed, 0 a second"]
 
 
+def test_what_earlier_sittings_did_is_no_speed_of_this_one() -> None:
+    said: list[str] = []
+    progress = Lines(10_000, said.append)
+    progress.show(0.0, 9_000, 0)
+    progress.show(5.0, 9_500, 0)
+
+    assert said == ["9,500 of 10,000 mailboxes, 0 failed, 100 a second, 5.0 s left"]
+
+
 def test_intervals_grow_by_half_up_to_the_longest() -> None:
     spoken: list[float] = []
     progress = Lines(10, lambda _: spoken.append(now))

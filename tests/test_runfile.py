@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fanout.errors import StoppedError, UsageError
+from fanout.ledger import Before, SinkPlace
 from fanout.outcomes import Outcome, failure_line
-from fanout.runfile import APPLICATION_ID, FORMAT, RunFile
+from fanout.runfile import RunFile
+from fanout.schema import APPLICATION_ID, FORMAT
+from fanout.sitting import Sitting
 from workers.causes import Cause
 from workers.messages import Error, Found, Printed
 from workers.visit import Record
@@ -51,6 +60,22 @@ try:
 except StoppedError as error:
     print(error)
 """
+
+#: Commits one mailbox, keeps a second one, and is killed.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fanout.runfile import RunFile
+from workers.messages import Found
+
+file = RunFile.create(Path(sys.argv[1]))
+file.keep(Found(1, 0, 1, b'{"mailbox":"anna","ok":true}\\n', b"0"), 1)
+file.commit()
+file.keep(Found(1, 1, 1, b'{"mailbox":"berta","ok":true}\\n', b"0"), 1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture
@@ -262,6 +287,235 @@ def test_a_name_within_a_result_is_no_mailbox(file: RunFile) -> None:
     assert file.outcome("berta") is None
 
 
+# what is left
+
+
+RANGES = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 6)), max_size=12)
+
+
+@settings(derandomize=True, deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=RANGES, failures=st.sets(st.integers(0, 45)), count=st.integers(0, 50), page=st.integers(1, 4))
+def test_the_gaps_are_the_ordinals_without_an_outcome(
+    tmp_path: Path, wanted: list[tuple[int, int]], failures: set[int], count: int, page: int
+) -> None:
+    """Against a set that every settled ordinal is taken out of."""
+    left, path = set(range(100)), tmp_path / "gaps.fanout"
+    with RunFile.create(path) as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fanout.runfile.PAGE", page)
+        for first, length in wanted:
+            if left.issuperset(range(first, first + length)):
+                file.keep(Found(1, first, length, b"{}\n" * length, b"0"), 1)
+                left -= set(range(first, first + length))
+        for ordinal in failures & left:
+            file.settle(ordinal, failure("x"))
+            left.remove(ordinal)
+
+        gaps = list(file.gaps(count))
+
+        file.discard()
+    assert [ordinal for gap in gaps for ordinal in gap] == sorted(left & set(range(count)))
+    assert all(gaps), "a gap has at least one ordinal"
+    assert all(one.stop < other.start for one, other in pairwise(gaps)), "neighbours are one gap"
+
+
+def test_gaps_can_be_gone_through_while_they_are_filled(file: RunFile) -> None:
+    file.keep(found(2, "clara"), 1)
+    gaps = file.gaps(5)
+    first = next(gaps)
+    file.keep(found(0, "anna", "berta"), 1)
+    file.commit()
+
+    assert [first, *gaps] == [range(2), range(3, 5)]
+
+
+def test_ten_million_mailboxes_in_forty_thousand_rows_have_their_gaps_at_once(file: RunFile) -> None:
+    for first in range(0, 10_000_000, 250):
+        file.keep(Found(1, first, 249, b"", b"0"), 1)
+    file.commit()
+
+    begun = time.perf_counter()
+    assert sum(1 for _ in file.gaps(10_000_000)) == 40_000
+    assert time.perf_counter() - begun < 1
+
+
+# failures taken back
+
+
+@pytest.fixture
+def failed(file: RunFile) -> RunFile:
+    """0 is done; 1, 2 and 4 were denied, 3 was busy."""
+    file.keep(found(0, "anna"), 1)
+    for ordinal, name in enumerate(["berta", "clara"], 1):
+        file.settle(ordinal, failure(name))
+    file.settle(3, failure_line("dora", Error("MailboxError", "later", Cause.BUSY, retryable=True), 3, 0.5))
+    file.settle(4, failure("emil"))
+    return file
+
+
+def test_failures_that_are_taken_back_have_no_outcome_any_more(failed: RunFile) -> None:
+    todo = failed.forget_failed(None)
+
+    assert (list(todo.ranges), todo.count) == ([range(1, 5)], 4)
+    assert list(failed.gaps(6)) == [range(1, 6)]
+    assert failed.counts() == (1, 0)
+
+
+def test_failures_of_one_cause_are_taken_back_alone(failed: RunFile) -> None:
+    todo = failed.forget_failed(frozenset({Cause.DENIED}))
+
+    assert (list(todo.ranges), todo.count) == ([range(1, 3), range(4, 5)], 3)
+    assert [outcome.mailbox for outcome in failed.failures()] == ["dora"]
+    assert failed.before() == Before(1, Counter({Cause.BUSY: 1}))
+
+
+def test_what_is_taken_back_is_remembered_behind_earlier_attempts(failed: RunFile) -> None:
+    failed.retried(3, 1, failure_line("dora", DENIED, 1, 0.25))
+    failed.forget_failed(frozenset({Cause.BUSY}))
+    todo = failed.forget_failed(frozenset({Cause.BUSY}))
+
+    assert [(attempt.attempts, attempt.error and attempt.error.cause) for _, attempt in failed.attempts(3)] == [
+        (1, Cause.DENIED),
+        (3, Cause.BUSY),
+    ]
+    assert (failed.attempts_made(), list(todo.ranges), todo.count) == (2, [], 0)
+
+
+@pytest.mark.parametrize(("cause", "length"), [(Cause.BUSY, None), (Cause.CRASH, 70)])
+def test_a_sink_with_lines_too_many_is_to_be_written_anew(failed: RunFile, cause: Cause, length: int | None) -> None:
+    failed.standing(5, SinkPlace("/results.jsonl", 70, 1))
+    failed.forget_failed(frozenset({cause}))
+
+    assert failed.facts() == {"totals": 5, "sink": {"path": "/results.jsonl", "length": length, "checksum": 1}}
+
+
+def test_failures_are_taken_back_in_one_transaction(failed: RunFile) -> None:
+    failed.commit()
+    failed.forget_failed(None)
+    failed.roll_back()
+
+    assert (failed.counts(), failed.attempts_made()) == ((1, 4), 0)
+
+
+# going on
+
+
+def test_a_run_is_gone_on_with_where_it_was_closed(path: Path) -> None:
+    with RunFile.create(path) as file:
+        file.keep(found(0, "anna"), 1)
+        file.standing({"messages": 3}, None)
+    with RunFile.resume(path) as file:
+        assert file.before() == Before(1, Counter(), {"messages": 3})
+        file.keep(found(1, "berta"), 1)
+        file.commit()
+        while_it_goes_on = sorted(each.name for each in path.parent.iterdir())
+
+    assert while_it_goes_on == ["census.fanout", "census.fanout-shm", "census.fanout-wal"]
+    assert list(path.parent.iterdir()) == [path]
+    with RunFile.open(path) as file:
+        assert file.counts() == (2, 0)
+
+
+@pytest.mark.spawns
+@pytest.mark.parametrize("opened", [RunFile.resume, RunFile.open])
+def test_what_a_killed_process_had_committed_is_there_and_nothing_else(
+    path: Path, opened: Callable[[Path], RunFile]
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, env=ENVIRONMENT)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{path}-wal").exists()
+    with opened(path) as file:
+        assert [outcome.mailbox for outcome in file.outcomes()] == ["anna"]
+
+
+def test_an_exception_takes_back_what_was_not_committed(path: Path) -> None:
+    """The sink may not have it yet: what is committed must agree with itself."""
+    file = RunFile.create(path)
+    file.keep(found(0, "anna"), 1)
+    file.commit()
+    file.keep(found(1, "berta"), 1)
+    with pytest.raises(ValueError, match="a bug"), file:
+        raise ValueError("a bug")
+
+    with RunFile.open(path) as file:
+        assert file.counts() == (1, 0)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_was_made_and_nothing_else_is_no_run_to_go_on_with(path: Path) -> None:
+    path.touch()
+
+    with pytest.raises(UsageError, match="this is no run file of fanout"):
+        RunFile.resume(path)
+    with RunFile.create(path.with_name("other.fanout")) as file:
+        assert file.sittings() == []
+
+
+def test_a_reader_that_stays_keeps_nobody_from_ending(path: Path) -> None:
+    with RunFile.create(path) as file:
+        file.keep(found(0, "anna"), 1)
+        file.commit()
+        reader = sqlite3.connect(path)
+        rows = reader.execute("SELECT * FROM done")
+        rows.fetchone()
+        file._connection.execute("PRAGMA busy_timeout = 1")
+
+    rows.close()
+    reader.close()
+    with RunFile.resume(path) as file:
+        assert file.counts() == (1, 0)
+
+
+def test_every_commit_is_synced(file: RunFile) -> None:
+    assert list(file._query("PRAGMA synchronous")) == [(2,)]
+
+
+@pytest.mark.spawns
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another account")
+def test_another_account_reads_a_run_that_has_ended_where_it_may_not_write() -> None:
+    folder = Path(tempfile.mkdtemp())  # one that other accounts can enter
+    folder.chmod(0o755)
+    with RunFile.create(folder / "census.fanout") as file:
+        file.keep(found(0, "anna"), 1)
+    file.path.chmod(0o644)
+    theirs, ours = os.pipe()
+    if not os.fork():
+        os.write(ours, _names_as_seen_by(65534, file.path))
+        os._exit(0)
+    os.wait()
+    os.close(ours)
+
+    shutil.rmtree(folder)
+    assert os.read(theirs, 1000) == b"['anna']"
+    os.close(theirs)
+
+
+def _names_as_seen_by(account: int, path: Path) -> bytes:
+    try:
+        os.setgroups([])
+        os.setgid(account)
+        os.setuid(account)
+        assert not os.access(path.parent, os.W_OK)
+        with RunFile.open(path) as file:
+            return repr([outcome.mailbox for outcome in file.outcomes()]).encode()
+    except Exception as error:  # noqa: BLE001 - the test sees it
+        return repr(error).encode()
+
+
+# sittings
+
+
+def test_every_sitting_is_told_of_in_order(file: RunFile) -> None:
+    first = Sitting("anna", "host", 7, "fanout run", {"fanout": "1"}, "2026-11-22T10:00:00+00:00", "abc", "def")
+    second = msgspec.structs.replace(first, pid=8, accepted=["the roster", "the job"], job_code="def job(): ...")
+    file.sit_down(first)
+    file.stand_up("2026-11-22T11:00:00+00:00", "interrupted")
+    file.sit_down(second)
+
+    ended = msgspec.structs.replace(first, ended="2026-11-22T11:00:00+00:00", stopped_by="interrupted")
+    assert file.sittings() == [ended, second]
+
+
 # for whoever opens it with any SQLite
 
 
@@ -313,9 +567,7 @@ def test_a_closed_file_is_a_stopped_run_and_no_bug(path: Path) -> None:
 @pytest.mark.spawns
 def test_a_full_disk_stops_the_run_and_what_was_committed_is_kept(path: Path) -> None:
     command = [sys.executable, "-c", FILL, str(path)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
 
     assert done.stdout.startswith(f"the run file can't be written: {path}: ")
     with RunFile.open(path) as file:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from workers.slots import NOWHERE, SLOT_BYTES, Slots
+from workers.slots import BEATS, NOWHERE, SLOT_BYTES, STOP, Slots
 
 #: Forks, lets the child say where it is, and prints what the parent sees when the child is gone.
 FORK = """
@@ -91,3 +91,22 @@ def test_a_process_that_was_given_the_descriptor_writes_to_the_same_memory(slots
     subprocess.run(command, pass_fds=[slots.descriptor], check=True)
 
     assert [slots.at(number) for number in range(3)] == [None, None, 42]
+
+
+def test_the_parent_asks_a_worker_to_leave_and_reads_its_beats(slots: Slots) -> None:
+    with slots.writer(1) as slot:
+        slot[BEATS] = 2**64 - 1
+        slots.stop(1)
+
+        assert [slots.beats(number) for number in range(3)] == [0, 2**64 - 1, 0]
+        assert slot[STOP] == 1
+
+
+def test_a_cleared_slot_has_no_beats_and_asks_for_nothing(slots: Slots) -> None:
+    with slots.writer(1) as slot:
+        slot[BEATS] = 5
+        slots.stop(1)
+
+        slots.clear(1)
+
+        assert list(slot[:3]) == [NOWHERE, 0, 0]

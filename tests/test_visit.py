@@ -13,17 +13,20 @@ from tests.fakes import FakeClock, FakeSession, empty_slot
 from workers import totals
 from workers.causes import Cause, MailboxError
 from workers.mailbox import Mailbox
-from workers.messages import MAX_RESULT, Chunk, Failed, Found, Printed, ToParent
+from workers.messages import Chunk, Failed, Found, Leaving, Printed, ToParent
 from workers.output import Output
-from workers.slots import NOWHERE
+from workers.slots import NOWHERE, STOP
 from workers.visit import (
     FLUSH_BYTES,
     FLUSH_SECONDS,
     LONGEST_STRIDE,
     QUICK_BYTES,
     QUICK_SECONDS,
+    WEIGH_SECONDS,
+    Muted,
     RecordsRecorder,
     ResultsRecorder,
+    Terms,
     Visitor,
 )
 
@@ -31,6 +34,8 @@ Job = Callable[[Mailbox], object]
 MakeRecorder = type[RecordsRecorder] | type[ResultsRecorder]
 
 RECORDERS = pytest.mark.parametrize("recorder", [RecordsRecorder, ResultsRecorder])
+
+PLAIN = Terms()
 
 MISSING = MailboxError("no such mailbox", Cause.MISSING)
 
@@ -50,13 +55,13 @@ class StridesNoted(ResultsRecorder):
 class Scene:
     """A worker without its pipe: a job, a session, a slot, and a clock that the job moves."""
 
-    def __init__(self, job: Job, recorder: MakeRecorder = RecordsRecorder, max_result: int = MAX_RESULT) -> None:
+    def __init__(self, job: Job, recorder: MakeRecorder = RecordsRecorder, terms: Terms = PLAIN) -> None:
         self.clock = FakeClock()
         self.session = FakeSession(self.clock)
         self.slot = empty_slot()
         self.output = Output(self.slot)
         self.recorder = recorder(job, self.clock)
-        self.visitor = Visitor(self.session, self.recorder, self.slot, self.output, max_result)
+        self.visitor = Visitor(self.session, self.recorder, self.slot, self.output, terms)
         self.visitor._clock = self.clock
 
     def visit(self, count: int, first: int = 0) -> list[list[ToParent]]:
@@ -158,7 +163,7 @@ class FatefulJob:
 
 def fateful_scene(fates: dict[int, Fate], recorder: MakeRecorder) -> Scene:
     job = FatefulJob(fates, FakeClock())
-    scene = Scene(job, recorder, max_result=LARGEST)
+    scene = Scene(job, recorder, Terms(max_result=LARGEST))
     job.clock = scene.clock
     scene.session.refusals = {ordinal: MISSING for ordinal, fate in fates.items() if fate is Fate.REFUSED}
     scene.session.ends_at = {ordinal for ordinal, fate in fates.items() if fate is Fate.FORGOTTEN}
@@ -239,7 +244,7 @@ def test_a_result_that_json_cannot_say_fails_its_mailbox_alone() -> None:
 
 @RECORDERS
 def test_a_result_that_is_too_large_says_how_large(recorder: MakeRecorder) -> None:
-    told = Scene(lambda _: "x" * 2000, recorder, max_result=1000).visit(1)
+    told = Scene(lambda _: "x" * 2000, recorder, Terms(max_result=1000)).visit(1)
 
     assert outcomes(told) == [(0, Cause.RESULT)]
     assert "bytes as JSON, more than the 1,000 allowed" in only_failure(told).error.message
@@ -452,3 +457,101 @@ def test_large_results_of_a_long_stride_go_in_several_findings() -> None:
     told = Scene(lambda mailbox: "x" * 2**20 if ordinal_of(mailbox) >= 15 else 0, ResultsRecorder).visit(31)
 
     assert max(len(message.lines) for write in told for message in write if isinstance(message, Found)) <= 17 * 2**20
+
+
+# leaving
+
+
+def leaving(told: list[list[ToParent]]) -> str:
+    """Why the worker leaves, which is the last thing told."""
+    last = told[-1][-1]
+    assert isinstance(last, Leaving)
+    return last.why
+
+
+def test_a_worker_that_is_asked_to_leave_begins_nothing_more() -> None:
+    def job(mailbox: Mailbox) -> int:
+        if mailbox.address == "4":
+            scene.slot[STOP] = 1
+        return ordinal_of(mailbox)
+
+    scene = Scene(job, StridesNoted)
+
+    told = scene.visit(100)
+
+    assert outcomes(told) == [(ordinal, ordinal) for ordinal in range(7)]  # to the end of the stride that it was in
+    assert leaving(told) == "it was asked to"
+    assert scene.session.closed == scene.session.opened
+    assert scene.slot[0] == NOWHERE
+
+
+def test_a_worker_that_is_asked_before_a_chunk_opens_nothing_of_it() -> None:
+    scene = Scene(ordinal_of)
+    scene.slot[STOP] = 1
+
+    told = scene.visit(5)
+
+    assert told == [[Leaving("it was asked to")]]
+    assert scene.session.opened == []
+
+
+def test_a_failure_is_told_before_the_worker_leaves() -> None:
+    def job(_: Mailbox) -> None:
+        scene.slot[STOP] = 1
+        raise ValueError
+
+    scene = Scene(job)
+
+    assert kinds(scene.visit(3)) == [["Failed", "Leaving"]]
+
+
+def weighing_scene(held: int) -> Scene:
+    """Mailboxes that take as long as it is between two looks at the memory, which is `held` and may be 1000."""
+    scene = Scene(lambda _: scene.clock.advance(WEIGH_SECONDS), terms=Terms(max_rss=1000, resident=lambda: held))
+    scene.visitor._weighed = scene.clock()
+    return scene
+
+
+def test_a_worker_whose_memory_has_grown_too_large_leaves() -> None:
+    told = weighing_scene(1001).visit(5)
+
+    assert outcomes(told) == [(0, None)]
+    assert leaving(told) == "its memory has grown to 1,001 bytes; it is to stay below 1,000"
+
+
+def test_a_worker_whose_memory_is_within_its_limit_stays() -> None:
+    assert len(outcomes(weighing_scene(1000).visit(5))) == 5
+
+
+def test_the_memory_is_looked_at_now_and_then_only() -> None:
+    looks: list[float] = []
+
+    def resident() -> int:
+        looks.append(scene.clock())
+        return 0
+
+    scene = Scene(lambda _: scene.clock.advance(0.3 * WEIGH_SECONDS), terms=Terms(max_rss=1000, resident=resident))
+    scene.visitor._weighed = scene.clock()
+    scene.visit(9)
+
+    assert len(looks) == 2
+
+
+def test_a_worker_that_is_not_heard_any_more_names_the_first_suspect() -> None:
+    scene = Scene(ordinal_of, StridesNoted, Terms(heard=lambda: scene.session.opened[-1] < 10))
+
+    with pytest.raises(Muted):
+        scene.visit(100)
+
+    assert noted(scene) == [1, 2, 4, 8]
+    assert scene.slot[0] == 7
+
+
+@RECORDERS
+def test_one_by_one_each_mailbox_is_told_of_before_the_next_is_begun(recorder: MakeRecorder) -> None:
+    scene = Scene(ordinal_of, recorder, Terms(one_by_one=True))
+    scene.session.refusals = {1: MISSING}
+
+    begun_when_told = [list(scene.session.opened) for told in scene.visitor.visit(Chunk(1, 0, 4)) if told]
+
+    assert begun_when_told == [[0], [0], [0, 2], [0, 2, 3]]

@@ -26,8 +26,16 @@ class Cause(StrEnum):
     JOB = "job"
     #: The job's result cannot be written as JSON, or is too large.
     RESULT = "result"
-    #: The worker died while it was at this mailbox, more than once.
+    #: Workers died while they were at this mailbox.
     CRASH = "crash"
+    #: The mailbox took longer than the run allows.
+    TIMEOUT = "timeout"
+    #: It made no round trip for longer than the run allows.
+    STALL = "stall"
+    #: The worker grew far beyond the memory that the run allows, or the kernel killed it for want of memory.
+    MEMORY = "memory"
+    #: The worker died at this mailbox, and the job writes: what it has written is not known, and it is not run again.
+    UNCERTAIN = "uncertain"
 
     @property
     def retryable(self) -> bool:

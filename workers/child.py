@@ -3,19 +3,24 @@
 A worker takes messages from one pipe until that ends, and writes what it has to say to another one. It ignores SIGINT,
 which a terminal sends to all: the parent decides. SIGTERM keeps its default action, for a Python handler does not run
 while a job is inside C code. It leaves by `os._exit`: nothing that a job left behind (threads, exit handlers) can hold it.
+
+A process that a job forks is not the worker: it has no pipe and no slot. One that a job lets return finds so, and ends.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from workers.failures import describe
+from workers.linux import DUMP, resident
 from workers.loading import load
 from workers.messages import (
     Announced,
@@ -32,14 +37,16 @@ from workers.messages import (
     Unable,
     frame,
 )
-from workers.output import Output
+from workers.output import IMPORTED, Output
 from workers.servers import server_at
 from workers.slots import Slots
-from workers.visit import RecordsRecorder, ResultsRecorder, Visitor
+from workers.visit import Muted, RecordsRecorder, ResultsRecorder, Terms, Visitor
+from workers.writing import Marks, WritesNotAllowed, marks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from workers.mailbox import Mailbox
     from workers.servers import Server
     from workers.visit import Recorder
 
@@ -57,19 +64,35 @@ def main(inbox: int, outbox: int, slots: int, number: int) -> NoReturn:
     """Be worker `number` until the pipe `inbox` ends. The arguments are descriptors, which are the worker's own now."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.register_at_fork(after_in_child=lambda: os.close(outbox))  # what a job forks can't speak for its worker
     _quiet_standard_streams()
+    faulthandler.enable(2)
+    faulthandler.register(DUMP, 2)
     slot = Slots(slots, number + 1).writer(number)
+    worker = os.getpid()
+    os.register_at_fork(after_in_child=lambda: _let_go(inbox, outbox, slot))
     output = Output(slot)
     output.capture()
     try:
         _work(_Pipe(inbox, outbox), slot, output)
     except BrokenPipeError:  # the parent is gone: nobody is left to be told
         os._exit(0)
+    except Muted:
+        while True:  # the parent sees the pipe end, kills this process, and says why
+            signal.pause()
     except BaseException:  # noqa: BLE001 - a bug in fanout, which must be seen
-        traceback.print_exc(file=sys.__stderr__)
+        if os.getpid() == worker:
+            traceback.print_exc(file=sys.__stderr__)
         os._exit(BUG)
     os._exit(0)
+
+
+def _let_go(inbox: int, outbox: int, slot: memoryview) -> None:
+    """Make sure that a fork cannot speak for its worker: its pipes lead nowhere, and no mailbox can be begun."""
+    slot.release()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (inbox, outbox):  # not closed, or what the fork opens next would be taken for a pipe
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
 
 
 def _quiet_standard_streams() -> None:
@@ -86,6 +109,7 @@ class _Pipe:
     def __init__(self, inbox: int, outbox: int) -> None:
         self._inbox = inbox
         self._outbox = outbox
+        self._identity = os.fstat(outbox)
         self._reader: FrameReader[ToWorker] = FrameReader(ToWorker)
 
     def messages(self) -> Iterator[ToWorker]:
@@ -99,6 +123,13 @@ class _Pipe:
         while data:
             data = data[os.write(self._outbox, data) :]
 
+    def is_whole(self) -> bool:
+        """Whether the descriptor still is the pipe to the parent: a job may have closed it, and opened something else."""
+        try:
+            return os.path.samestat(os.fstat(self._outbox), self._identity)
+        except OSError:
+            return False
+
 
 def _work(pipe: _Pipe, slot: memoryview, output: Output) -> None:
     messages = pipe.messages()
@@ -107,30 +138,53 @@ def _work(pipe: _Pipe, slot: memoryview, output: Output) -> None:
         return
     try:
         server = server_at(begin.server, separate_connections=begin.separate_connections)
-        visitor = _visitor(begin, server, slot, output) if begin.job else None
+        job = load(begin.job, begin.options) if begin.job else None
+        terms = _terms(begin, marks_of(job), pipe)
+        visitor = Visitor(server.session(slot), _recorder(begin, job), slot, output, terms) if job else None
     except BaseException as error:  # noqa: BLE001 - whatever it was, the parent must hear of it
-        pipe.tell([Unable(describe(error))])
+        _introduce(pipe, Unable(describe(error)))
         return
-    pipe.tell([Ready()])
+    _introduce(pipe, Ready(uncertain=terms.one_by_one))
+    _serve(pipe, messages, server, visitor)
+
+
+def _introduce(pipe: _Pipe, first: Ready | Unable) -> None:
+    with suppress(OSError):  # a job's module may have closed stderr
+        os.write(2, IMPORTED)
+    pipe.tell([first])
+
+
+def _serve(pipe: _Pipe, messages: Iterator[ToWorker], server: Server, visitor: Visitor | None) -> None:
+    """Do what the parent asks for, until it ends the pipe or the visitor has a reason to leave."""
     for message in messages:
         if isinstance(message, Chunk) and visitor:
             for told in visitor.visit(message):
                 pipe.tell(told)
+            if visitor.leaving:
+                return
         elif isinstance(message, ListMailboxes):
             for page in _listing(server, message):
                 pipe.tell([page])
 
 
-def _visitor(begin: Begin, server: Server, slot: memoryview, output: Output) -> Visitor:
-    assert begin.job is not None
-    job = load(begin.job, begin.options)
-    recorder: Recorder
-    recorder = (
-        RecordsRecorder(job, time.monotonic)
-        if begin.recording is Recording.RECORDS
-        else ResultsRecorder(job, time.monotonic)
+def _terms(begin: Begin, marks: Marks, pipe: _Pipe) -> Terms:
+    """What the visitor is held to. Raises WritesNotAllowed for a job that writes and may not."""
+    if marks.writes and not (begin.allow_writes or begin.dry_run):
+        raise WritesNotAllowed
+    dry_run = marks.writes and begin.dry_run
+    return Terms(
+        max_result=begin.max_result,
+        max_rss=begin.max_rss,
+        resident=resident,
+        one_by_one=marks.once_only and not dry_run,
+        dry_run=dry_run,
+        heard=pipe.is_whole,
     )
-    return Visitor(server.session(), recorder, slot, output, begin.max_result)
+
+
+def _recorder(begin: Begin, job: Callable[[Mailbox], object]) -> Recorder:
+    make = RecordsRecorder if begin.recording is Recording.RECORDS else ResultsRecorder
+    return make(job, time.monotonic)
 
 
 def _listing(server: Server, wanted: ListMailboxes) -> Iterator[ToParent]:

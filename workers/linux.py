@@ -1,4 +1,4 @@
-"""The two calls to the kernel that Python has no name for, both prctl(2). Elsewhere than on Linux they do nothing."""
+"""What only Linux has: two calls of prctl(2) that Python has no name for, which do nothing elsewhere, and /proc."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import os
 import signal
 import sys
 
+#: Makes a worker write the stacks of its threads to stderr, whatever it is in. Ignored by default, so it does no harm to
+#: a worker that has not come so far as to know it.
+DUMP = signal.SIGURG
+
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+
+# <linux/sched.h>
+_PF_EXITING = 0x4
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -27,6 +36,25 @@ def die_with(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
+
+
+def resident(process: int | str = "self") -> int:
+    """Bytes of memory that are resident, shared pages among them; 0 for a process that is no more."""
+    try:
+        with open(f"/proc/{process}/statm", "rb", buffering=0) as statm:
+            return int(statm.read(128).split()[1]) * _PAGE
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def is_ending(process: int) -> bool:
+    """Whether the process is no more, or on its way out, with its descriptors closed already."""
+    try:
+        with open(f"/proc/{process}/stat", "rb", buffering=0) as stat:
+            flags = int(stat.read(1024).rpartition(b")")[2].split()[6])
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return bool(flags & _PF_EXITING)
 
 
 def _prctl(option: int, argument: int) -> None:

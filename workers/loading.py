@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dill
 
 from workers.messages import FileJob, Job, ModuleJob
+from workers.writing import marked, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,21 +31,24 @@ class JobError(Exception):
 
 
 def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
-    """The job, ready to be called with an open mailbox. A job that yields gives the list of what it yields.
+    """The job with its marks, ready to be called with an open mailbox. One that yields gives the list of what it yields.
 
-    Raises JobError where the module, the file or the function isn't there or doesn't take the options. What a module
-    raises while it is imported is passed on.
+    Raises JobError where the module, the file or the function isn't there, can't be imported, or doesn't take the options.
     """
     function = _function(job)
+    if inspect.iscoroutinefunction(function):
+        raise JobError(
+            f"the job {job.function!r} is async: a job is a plain function, each worker is at one mailbox at a time"
+        )
     _check_options(job.function, function, options)
-    bound = partial(function, **options) if options else function
+    bound = marked(partial(function, **options), marks_of(function)) if options else function
     if not (inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(type(function).__call__)):
         return bound
 
     def rows(mailbox: Mailbox) -> list[object]:
         return list(bound(mailbox))
 
-    return rows
+    return marked(rows, marks_of(function))
 
 
 def _function(job: Job) -> Callable[..., Any]:
@@ -60,8 +65,10 @@ def _module(job: ModuleJob) -> ModuleType:
         return importlib.import_module(job.module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{job.module}.".startswith(f"{error.name}."):
-            raise
+            raise _unimportable(job.module, error) from error
         raise JobError(f"there is no module {job.module!r}, from which {job.function!r} was to come") from error
+    except BaseException as error:
+        raise _unimportable(job.module, error) from error
 
 
 def _file(job: FileJob) -> ModuleType:
@@ -74,8 +81,20 @@ def _file(job: FileJob) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.append(str(path.resolve().parent))  # its neighbours can be imported, and shadow nothing
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        raise _unimportable(job.path, error) from error
     return module
+
+
+def _unimportable(what: str, error: BaseException) -> JobError:
+    """What a job's own module raised while it was imported, and where: its author has to see the line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(("<frozen", __file__))]
+    where = f", at {own[-1].filename}, line {own[-1].lineno}" if own else ""
+    return JobError(f"{what} can't be imported: {type(error).__name__}: {error}{where}")
 
 
 def _attribute(module: ModuleType, name: str) -> Callable[..., Any]:

@@ -1,7 +1,8 @@
 """What a job sees: the same Mailbox for every server.
 
 These are the words of a job. Which protocol lies under them is told by `mailbox.store` alone.
-Nothing here marks or changes mail: reading is all that a job can do through this API.
+Nothing here marks or changes mail: reading is all that a job can do through this API. A job that writes does so through
+`mailbox.store`, and says so by the mark in `workers.writing`.
 """
 
 from __future__ import annotations
@@ -75,6 +76,11 @@ class Mailbox(Protocol):
 
     @property
     def display_name(self) -> str: ...
+    @property
+    def dry_run(self) -> bool:
+        """Whether a job that writes is to do everything but write. False for every other job."""
+        ...
+
     @property
     def store(self) -> Any:  # noqa: ANN401 - the protocol's own object: a MAPI MsgStore, an IMAP client
         """What lies under it. What a job takes from here is its own to release."""

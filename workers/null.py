@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from workers.slots import AT
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 class NullMailbox:
     """A name."""
 
-    __slots__ = ("address",)
+    __slots__ = ("address", "dry_run")
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, dry_run: bool = False) -> None:
         self.address = address
+        self.dry_run = dry_run
 
     @property
     def display_name(self) -> str:
@@ -37,12 +40,13 @@ class _Numbered(NullMailbox):
 
     __slots__ = ("_slot",)
 
-    def __init__(self, slot: memoryview) -> None:
+    def __init__(self, slot: memoryview, *, dry_run: bool) -> None:
         self._slot = slot
+        self.dry_run = dry_run
 
     @property
     def address(self) -> str:  # type: ignore[override]  # computed when it is asked for
-        return name(self._slot[0])
+        return name(self._slot[AT])
 
 
 def name(ordinal: int) -> str:
@@ -51,21 +55,23 @@ def name(ordinal: int) -> str:
 
 
 class NullSession:
-    """A session with nobody."""
+    """A session with nobody: no round trip is ever made."""
+
+    dry_run = False
 
     def open(self, address: str) -> AbstractContextManager[Mailbox]:
-        return nullcontext(NullMailbox(address))
+        return nullcontext(NullMailbox(address, dry_run=self.dry_run))
 
     def mailboxes(
         self, ordinals: range, addresses: list[str] | None, slot: memoryview
     ) -> Generator[Mailbox, None, None]:
         if addresses is None:
-            mailbox = _Numbered(slot)
-            for slot[0] in ordinals:  # the slot is the loop variable: nothing marks it for less
+            mailbox = _Numbered(slot, dry_run=self.dry_run)
+            for slot[AT] in ordinals:  # the slot is the loop variable: nothing marks it for less
                 yield mailbox
         else:
-            for slot[0], address in zip(ordinals, addresses, strict=True):
-                yield NullMailbox(address)
+            for slot[AT], address in zip(ordinals, addresses, strict=True):
+                yield NullMailbox(address, dry_run=self.dry_run)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -87,5 +93,5 @@ class NullServer:
     def addresses(self) -> Iterator[str]:
         return map(name, range(self.numbered))
 
-    def session(self) -> NullSession:
+    def session(self, slot: memoryview) -> NullSession:  # noqa: ARG002 - there is no round trip to count
         return NullSession()

@@ -8,10 +8,13 @@ import os
 import sys
 
 from workers.messages import Printed
-from workers.slots import NOWHERE
+from workers.slots import AT, NOWHERE
 
 #: Characters kept of one mailbox. More is cut, and the cut is said.
 MAX_OUTPUT = 64 * 1024
+
+#: What a worker writes to stderr right before its first message: behind it is what was written since.
+IMPORTED = b"\0"
 
 
 class Output(io.TextIOBase):
@@ -35,12 +38,18 @@ class Output(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        ordinal = self._slot[0]
+        ordinal = self._at()
         if ordinal == NOWHERE:  # at no mailbox: the job's module is being imported, or a thread of it speaks late
             os.write(2, text.encode("utf-8", "backslashreplace"))
         else:
             self._written.setdefault(ordinal, []).append(text)
         return len(text)
+
+    def _at(self) -> int:
+        try:
+            return self._slot[AT]
+        except ValueError:  # what a job forked has no slot, and is at no mailbox
+            return NOWHERE
 
     def take(self) -> list[Printed]:
         """What has been written since the last call, mailbox by mailbox."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class Session(Protocol):
     """A worker's session: the one thing through which it opens mailboxes."""
 
+    #: What its mailboxes say when a job asks whether it is only to say what it would write. False unless set.
+    dry_run: bool
+
     def open(self, address: str) -> AbstractContextManager[Mailbox]:
         """Log on to a mailbox; leaving the context logs off. Raises MailboxError when it can't be opened."""
         ...
@@ -27,7 +30,7 @@ class Session(Protocol):
     ) -> Generator[Mailbox, None, None]:
         """Open one mailbox after the other; each is logged off when the next is asked for, or the walk closed.
 
-        `slot[0]` is the ordinal of the mailbox under way before anything of it reaches the server. `addresses` is None
+        `slot[AT]` is the ordinal of the mailbox under way before anything of it reaches the server. `addresses` is None
         where the server computes them from the ordinals. Raises MailboxError when one can't be opened; the walk has
         ended then, and another one may begin behind it. Logging off never raises.
         """
@@ -69,8 +72,8 @@ class Server(Protocol):
         """Every mailbox's name, in the fixed order of the roster."""
         ...
 
-    def session(self) -> Session:
-        """Connect. A worker does so once."""
+    def session(self, slot: memoryview) -> Session:
+        """Connect. A worker does so once. Each round trip adds 1 to `slot[BEATS]`, modulo 2**64, before it is made."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Slots: a few bytes of shared memory in which each worker says which mailbox it is at.
+"""Slots: a few bytes of shared memory in which each worker says which mailbox it is at, and the parent that it is to leave.
 
 A store into a slot costs less than a message, and it outlives the worker: when one dies, its slot names the mailbox that
 it was at. The memory is an anonymous file (memfd) that parent and workers map; `shared_memory` would bring its tracker.
-One writer a slot and eight aligned bytes a store: no lock is needed.
+One writer an element and eight aligned bytes a store: no lock is needed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import os
 
 #: Bytes a slot: a cache line, so that two workers do not write to the same one.
 SLOT_BYTES = 64
+
+_ELEMENTS = SLOT_BYTES // 8
 
 #: The elements of a slot: the ordinal of the mailbox that the worker is at, how many round trips its session has made
 #: (modulo 2**64), and, written by the parent, whether it is to leave (0 or 1).
@@ -28,6 +30,7 @@ class Slots:
         self.descriptor = descriptor
         self.count = count
         self._memory = mmap.mmap(descriptor, count * SLOT_BYTES)
+        self._elements = memoryview(self._memory).cast("Q")
 
     @classmethod
     def create(cls, count: int) -> Slots:
@@ -40,19 +43,29 @@ class Slots:
         return slots
 
     def writer(self, number: int) -> memoryview:
-        """The slot as its worker sees it: element 0 is the ordinal."""
-        start = number * SLOT_BYTES
-        return memoryview(self._memory)[start : start + SLOT_BYTES].cast("Q")
+        """The slot as its worker sees it: the elements AT, BEATS and STOP."""
+        return self._elements[number * _ELEMENTS : (number + 1) * _ELEMENTS]
 
     def at(self, number: int) -> int | None:
         """The ordinal of the mailbox that the worker is at, or was at when it died; None for nowhere."""
-        ordinal = int.from_bytes(self._memory[number * SLOT_BYTES : number * SLOT_BYTES + 8], "little")
+        ordinal = self._elements[number * _ELEMENTS + AT]
         return None if ordinal == NOWHERE else ordinal
 
+    def beats(self, number: int) -> int:
+        """Round trips that the worker's session has made, modulo 2**64."""
+        return self._elements[number * _ELEMENTS + BEATS]
+
+    def stop(self, number: int) -> None:
+        """Ask the worker to leave before it begins another mailbox."""
+        self._elements[number * _ELEMENTS + STOP] = 1
+
     def clear(self, number: int) -> None:
-        start = number * SLOT_BYTES
-        self._memory[start : start + 8] = NOWHERE.to_bytes(8, "little")
+        """Make the slot ready for a new worker: nowhere, no round trip, and not asked to leave."""
+        slot = number * _ELEMENTS
+        self._elements[slot + AT] = NOWHERE
+        self._elements[slot + BEATS] = self._elements[slot + STOP] = 0
 
     def close(self) -> None:
+        self._elements.release()
         self._memory.close()
         os.close(self.descriptor)

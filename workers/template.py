@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 #: Bytes of the largest packet on the socket; all of them are a few numbers.
 PACKET = 256
 
-#: Descriptors that come with a start: the worker's two pipe ends and the slots.
-DESCRIPTORS = 3
+#: Descriptors that come with a start: the worker's two pipe ends, the slots, and what it has for a stderr.
+DESCRIPTORS = 4
+
+
+#: The variable of the environment that holds the mark of the family.
+FAMILY = "FANOUT_FAMILY"
 
 
 class Start(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -60,16 +64,21 @@ class Exited(msgspec.Struct, frozen=True, array_like=True, tag=True):
     code: int
 
 
-def forked_main(control: socket.socket, start_method: str, path: list[str]) -> NoReturn:
+def forked_main(control: socket.socket, start_method: str, path: list[str], mark: str) -> NoReturn:
     """`main` for a fork of the parent: first let go of all that is the parent's."""
     _close_all_but({0, 1, 2, control.fileno()})
     gc.freeze()  # what was inherited is not this process's to collect
-    main(control, start_method, path)
+    main(control, start_method, path, mark)
 
 
-def main(control: socket.socket, start_method: str, path: list[str]) -> NoReturn:
-    """Be the template until the socket ends. `path` is where jobs are imported from: the parent's own sys.path."""
+def main(control: socket.socket, start_method: str, path: list[str], mark: str) -> NoReturn:
+    """Be the template until the socket ends.
+
+    `path` is where jobs are imported from: the parent's own sys.path. `mark` is what all that comes of the workers can be
+    told by, should this process be killed.
+    """
     sys.path[:] = path
+    os.environ[FAMILY] = mark
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; this process ends when it has
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     become_subreaper()
@@ -235,6 +244,11 @@ def _spawned_worker(number: int, template: int, path: list[str], descriptors: li
 
 def _be_worker(number: int, template: int, path: list[str], descriptors: list[int]) -> NoReturn:
     die_with(template)
+    os.memfd_create(os.environ[FAMILY])  # stays open: by its name this process is known, and what it forks
     sys.path[:] = path
-    inbox, outbox, slots = descriptors
+    inbox, outbox, slots, stderr = descriptors
+    os.dup2(stderr, 2)
+    for descriptor in (inbox, outbox, slots):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - for what a job starts: it shall hold none
+    os.close(stderr)
     child.main(inbox, outbox, slots, number)

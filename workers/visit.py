@@ -6,7 +6,11 @@ failed. So nothing has to be looked at for a mailbox that is well: for jobs of m
 
 Mailboxes are taken in strides. After each the clock is read, and what was found is written down. A stride is one
 mailbox wherever mailboxes take a millisecond or more, and grows only below that; so what has been found is told within
-FLUSH_SECONDS, except for what the mailbox under way adds.
+FLUSH_SECONDS, except for what the mailbox under way adds. A job that may not be called twice for a mailbox is taken by
+strides of one, and each is told of before the next is begun.
+
+Between two strides is also where a worker leaves: when its slot asks it to, or when its memory has grown too large. What it
+has not begun is given to others.
 
 This module knows no pipe and no server.
 """
@@ -14,6 +18,7 @@ This module knows no pipe and no server.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,8 +26,8 @@ import msgspec
 
 from workers import totals
 from workers.failures import describe, unwritable
-from workers.messages import Failed, Found
-from workers.slots import NOWHERE
+from workers.messages import MAX_RESULT, Failed, Found, Leaving
+from workers.slots import AT, NOWHERE, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -40,6 +45,9 @@ FLUSH_BYTES = 64 * 1024
 QUICK_SECONDS = 0.001
 QUICK_BYTES = 16 * 1024
 LONGEST_STRIDE = 256
+
+#: Seconds between two looks at the worker's own memory: each costs some microseconds.
+WEIGH_SECONDS = 0.1
 
 _encoder = msgspec.json.Encoder()
 
@@ -108,48 +116,96 @@ class RecordsRecorder:
         return [entry.result for entry in entries if isinstance(entry, Record)]
 
 
+class Muted(Exception):  # noqa: N818 - a fact about the worker's pipe
+    """A job closed the pipe to the parent: nothing can be told any more. The slot names the first suspect."""
+
+
+def _heard() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a visitor is held to."""
+
+    #: Bytes of the largest result, as JSON.
+    max_result: int = MAX_RESULT
+    #: Bytes of resident memory beyond which the worker leaves; None for no limit.
+    max_rss: int | None = None
+    #: Tells the bytes of resident memory.
+    resident: Callable[[], int] = int
+    #: Whether a mailbox is told of before the next one is begun, so that none is ever visited again that was done.
+    one_by_one: bool = False
+    #: Whether the job is to do everything but write.
+    dry_run: bool = False
+    #: Tells whether the parent still hears what is told.
+    heard: Callable[[], bool] = _heard
+
+
 class Visitor:
     """Visits chunks, one at a time, over one session."""
 
-    def __init__(
-        self,
-        session: Session,
-        recorder: Recorder,
-        slot: memoryview,
-        output: Output,
-        max_result: int,
-    ) -> None:
+    def __init__(self, session: Session, recorder: Recorder, slot: memoryview, output: Output, terms: Terms) -> None:
+        session.dry_run = terms.dry_run
         self._session = session
         self._recorder = recorder
         self._slot = slot
         self._output = output
-        self._max_result = max_result
+        self.terms = terms
         self._clock: Callable[[], float] = time.monotonic
         self._stride = 1
+        self._longest = 1 if terms.one_by_one else LONGEST_STRIDE
+        self._weighed = self._clock()
+        #: Why the worker is to end; None while it is not.
+        self.leaving: str | None = None
 
     def visit(self, chunk: Chunk) -> Iterator[list[ToParent]]:
         """Yield what is to be told of the chunk, in its order; each list is meant for one write to the pipe.
 
-        Every mailbox of the chunk is told of exactly once, in a Found or as a Failed.
+        Every mailbox of the chunk is told of exactly once, in a Found or as a Failed; unless the last thing told is
+        Leaving, behind which nothing was begun. Raises Muted.
         """
-        findings = _Findings(chunk, self._clock(), self._max_result)
-        while findings.next < findings.stop:
+        findings = _Findings(chunk, self._clock(), self.terms.max_result)
+        self._heed()
+        while findings.next < findings.stop and not self.leaving:
             for _ in self._walk(findings):
                 yield self._told(findings)
-        self._slot[0] = NOWHERE
-        yield self._told(findings)
+        self._slot[AT] = NOWHERE
+        told = self._told(findings)
+        yield [*told, Leaving(self.leaving)] if self.leaving else told
 
     def _walk(self, findings: _Findings) -> Iterator[None]:
-        """Visit mailboxes up to the end of the chunk or to the first failure; yield when it is time to tell."""
+        """Visit mailboxes to the end of the chunk, the first failure or a reason to leave; yield when it is time to tell."""
         mailboxes = self._session.mailboxes(*findings.rest(), self._slot)
         over = False
         while not over:
+            first = findings.next
             failure = self._take(mailboxes, findings)
-            over = failure is not None or findings.next == findings.stop
+            self._heed()
+            if not self.terms.heard():
+                self._slot[AT] = first  # the stride is short in a worker that is new: soon the suspect is alone
+                raise Muted
+            if self.terms.max_rss is not None:
+                self._weigh(self.terms.max_rss)
+            over = failure is not None or findings.next == findings.stop or self.leaving is not None
             if over:
                 mailboxes.close()  # before anything is told: what the log-off prints belongs to what is told
-            if findings.due(self._recorder.begun):
+            if self.terms.one_by_one or findings.due(self._recorder.begun):
                 yield
+
+    def _heed(self) -> None:
+        """Leave if the slot asks for it. Raises ValueError in a fork that a job let return: its slot is released."""
+        if self._slot[STOP]:
+            self.leaving = "it was asked to"
+
+    def _weigh(self, most: int) -> None:
+        """Leave if the memory has grown too large, which is looked at now and then."""
+        if self._recorder.begun - self._weighed < WEIGH_SECONDS:
+            return
+        self._weighed = self._recorder.begun
+        held = self.terms.resident()
+        if held > most:
+            self.leaving = f"its memory has grown to {held:,} bytes; it is to stay below {most:,}"
 
     def _take(self, mailboxes: Generator[Mailbox], findings: _Findings) -> BaseException | None:
         """Take one stride, and write it down. Returns what ended it early."""
@@ -179,7 +235,7 @@ class Visitor:
 
     def _fit_stride(self, seconds: float, written: int) -> None:
         if seconds < QUICK_SECONDS and written < QUICK_BYTES:
-            self._stride = min(self._stride * 2, LONGEST_STRIDE)
+            self._stride = min(self._stride * 2, self._longest)
         elif self._stride > 1:
             self._stride //= 2
 

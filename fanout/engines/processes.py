@@ -2,9 +2,13 @@
 
     parent ==(socket of packets)== template --fork--> workers
     parent --(pipe of chunks)--> worker --(pipe of findings)--> parent        a pair for each worker
+                                 worker --(its stderr)--------> parent        of which the last words are kept
 
 One selector over the socket and all pipes, one thread, nothing that blocks: what a pipe does not take at once waits here
 until it does. `multiprocess` starts the template and gives the pipes; its pickling touches no result.
+
+What a worker has written to stderr when its first message is heard comes from the import of the job. It is passed on to
+this process's own stderr, of one worker for all. What comes later is kept for the case that the worker dies.
 
 This module knows no roster, no run file and no time.
 """
@@ -12,7 +16,6 @@ This module knows no roster, no run file and no time.
 from __future__ import annotations
 
 import os
-import select
 import selectors
 import signal
 import socket
@@ -24,13 +27,22 @@ from typing import Any, Self
 import msgspec
 import multiprocess
 
-from fanout.events import Babbled, Ended, Event, Heard
+from fanout import machine
+from fanout.engines.deaths import Deaths, in_words
+from fanout.engines.family import end_family, new_mark
+from fanout.engines.worker import Words, Worker
+from fanout.events import Babbled, Ended, Event, Heard, Reading
 from workers import template
-from workers.messages import Begin, FrameError, FrameReader, Message, ToParent, frame
+from workers.linux import DUMP, is_ending, resident
+from workers.messages import Begin, FrameError, Message, frame
 from workers.slots import Slots
 
 #: Bytes read from a pipe at a time: all that it holds. Asking for more costs more: a buffer beyond 128 KiB is mapped anew.
 READ_BYTES = 2**16
+
+#: Descriptors that this process holds for each worker (two pipe ends, its stderr, its pidfd), and for all else at the most.
+#: The usual limit of 1,024 would end at 192 workers.
+EACH, OTHERS = 4, 256
 
 #: Seconds that workers may take to end their sessions when a run is over, and the template to end after them.
 PATIENCE = 5.0
@@ -44,41 +56,15 @@ class EngineError(Exception):
     """This machine would not give the engine what it needs."""
 
 
-class _Worker:
-    """A worker's process as the parent sees it: two pipe ends, and a descriptor of the process once it runs."""
-
-    def __init__(self, number: int, inbox: int, outbox: int) -> None:
-        self.number = number
-        #: What this end writes to, and reads from; None when that pipe is closed.
-        self.inbox: int | None = inbox
-        self.outbox: int | None = outbox
-        self.reader: FrameReader[ToParent] = FrameReader(ToParent)
-        #: What the pipe has not taken yet.
-        self.unsent = bytearray()
-        #: Whether the selector says when the pipe takes more.
-        self.waits = False
-        self.pidfd: int | None = None
-        self.doomed = False
-        self.code: int | None = None
-
-    def kill(self) -> None:
-        """Kill it now, or as soon as it is known to run."""
-        self.doomed = True
-        if self.pidfd is not None:
-            try:
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            except ProcessLookupError:  # it was faster
-                return
-
-
 class ProcessEngine:
     """Workers as processes of this machine. A context manager: on leaving it no process is left."""
 
     def __init__(self, count: int, start_method: str | None = None) -> None:
         """For up to `count` workers. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe."""
         self._method = start_method or "fork"
+        machine.allow_descriptors(count * EACH + OTHERS)
         self._slots = Slots.create(count)
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
         self._woken, self.wake = socket.socketpair()
         for end in (self._woken, self.wake):
@@ -87,6 +73,10 @@ class ProcessEngine:
         self._events: list[Event] = []
         self._control: socket.socket | None = None
         self._template: Any = None
+        self._mark = new_mark()
+        self._deaths = Deaths(machine.oom_kills)
+        #: Whether what the import of the job printed was passed on.
+        self._passed_on = False
 
     def __enter__(self) -> Self:
         return self
@@ -103,29 +93,66 @@ class ProcessEngine:
         assert self._control is not None
         ours_read, theirs_write = multiprocess.Pipe(duplex=False)
         theirs_read, ours_write = multiprocess.Pipe(duplex=False)
+        words, stderr = os.pipe()
         inbox, outbox = os.dup(ours_write.fileno()), os.dup(ours_read.fileno())
-        given = [theirs_read.fileno(), theirs_write.fileno(), self._slots.descriptor]
+        given = [theirs_read.fileno(), theirs_write.fileno(), self._slots.descriptor, stderr]
         packet = msgspec.msgpack.encode(template.Start(number))
         with suppress(ConnectionError):  # a template that has just died is heard of below, and this start with it
             socket.send_fds(self._control, [packet], given)
         for end in (ours_read, theirs_write, theirs_read, ours_write):
             end.close()
-        self._open(number, inbox, outbox)
+        os.close(stderr)
+        self._open(number, inbox, outbox, words)
         self.send(number, begin)
+
+    # What is asked of a worker that has ended is not done: the news of its end is on its way to whoever asks.
 
     def send(self, number: int, message: Message) -> None:
         """Give the worker a message, after those it was given before."""
-        worker = self._workers[number]
-        worker.unsent += frame(message)
-        self._write(worker)
+        if worker := self._workers.get(number):
+            worker.unsent += frame(message)
+            self._write(worker)
+
+    def stop(self, number: int) -> None:
+        """Ask the worker to leave before it begins another mailbox. One that waits for a chunk is to be retired instead."""
+        self._slots.stop(number)
+
+    def dump(self, number: int) -> None:
+        """Have the worker write the stacks of its threads to its stderr, whatever it is in, so to its last words.
+
+        It takes a moment, which a SIGTERM or SIGKILL right behind does not leave it.
+        """
+        self._signal(number, DUMP)
+
+    def terminate(self, number: int) -> None:
+        """Ask the worker's process to end, by SIGTERM. It ends as any other death does, with Ended."""
+        self._signal(number, signal.SIGTERM)
 
     def kill(self, number: int) -> None:
         """Kill the worker. It ends as any other death does, with Ended."""
-        self._workers[number].kill()
+        self._signal(number, signal.SIGKILL)
 
     def retire(self, number: int) -> None:
         """Tell the worker that there is nothing more to do."""
-        self._close_inbox(self._workers[number])
+        if worker := self._workers.get(number):
+            self._close_inbox(worker)
+
+    def _signal(self, number: int, which: signal.Signals) -> None:
+        if worker := self._workers.get(number):
+            worker.process.signal(which)
+
+    def look(self) -> list[Reading]:
+        """What can be seen from outside of each worker that is known to run, in the order in which they were started."""
+        slots = self._slots
+        return [
+            Reading(number, slots.at(number), slots.beats(number), resident(worker.process.pid))
+            for number, worker in self._workers.items()
+            if worker.process.pid is not None
+        ]
+
+    def words(self, number: int) -> str:
+        """What the worker has written to stderr, as far as it was heard: the end of it."""
+        return self._workers[number].words.text
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -147,11 +174,13 @@ class ProcessEngine:
     def _look(self, key: selectors.SelectorKey, mask: int) -> bool:
         """Do what one ready descriptor asks for. True when it is `wake`."""
         what = key.data
-        if isinstance(what, _Worker):
+        if isinstance(what, Worker):
             if mask & selectors.EVENT_WRITE:
                 self._write(what)
             else:
                 self._read(what)
+        elif isinstance(what, Words):
+            self._listen(what)
         elif key.fileobj is self._control:
             self._hear_template()
         else:
@@ -161,15 +190,16 @@ class ProcessEngine:
 
     # --- the pipes ----------------------------------------------------------------------------------------------------
 
-    def _open(self, number: int, inbox: int, outbox: int) -> None:
-        worker = _Worker(number, inbox, outbox)
-        os.set_blocking(inbox, False)
-        os.set_blocking(outbox, False)
+    def _open(self, number: int, inbox: int, outbox: int, stderr: int) -> None:
+        for descriptor in (inbox, outbox, stderr):
+            os.set_blocking(descriptor, False)
+        worker = Worker(number, inbox, outbox, Words(stderr))
         self._workers[number] = worker
         self._slots.clear(number)
         self._selector.register(outbox, selectors.EVENT_READ, worker)
+        self._selector.register(worker.words, selectors.EVENT_READ, worker.words)
 
-    def _write(self, worker: _Worker) -> None:
+    def _write(self, worker: Worker) -> None:
         if worker.inbox is None:
             return
         try:
@@ -182,7 +212,7 @@ class ProcessEngine:
         if bool(worker.unsent) != worker.waits:
             self._watch(worker, worker.inbox)
 
-    def _watch(self, worker: _Worker, inbox: int) -> None:
+    def _watch(self, worker: Worker, inbox: int) -> None:
         """Have the selector say, or not say any more, when the pipe takes more."""
         worker.waits = not worker.waits
         if worker.waits:
@@ -190,7 +220,7 @@ class ProcessEngine:
         else:
             self._selector.unregister(inbox)
 
-    def _read(self, worker: _Worker) -> bool:
+    def _read(self, worker: Worker) -> bool:
         """Take what the worker has written. False when there is nothing more to take now."""
         if worker.outbox is None:
             return False
@@ -200,8 +230,11 @@ class ProcessEngine:
             return False
         if not data:
             self._close_outbox(worker)
-            worker.kill()  # its pipe ends where it ends; one that closed it can do nothing any more
+            self._hang_up(worker)
             return False
+        if not worker.heard:
+            worker.heard = True
+            self._pass_on(worker.words)
         try:
             self._events.extend([Heard(worker.number, message) for message in worker.reader.feed(data)])
         except FrameError as error:
@@ -209,18 +242,43 @@ class ProcessEngine:
             self._events.append(Babbled(worker.number, str(error)))
         return True
 
-    def _close_inbox(self, worker: _Worker) -> None:
+    def _hang_up(self, worker: Worker) -> None:
+        """Its pipe has ended, and so has it, or is about to. One that closed its pipe and lives is of no use any more."""
+        pid = worker.process.pid
+        if pid is not None and not is_ending(pid):
+            worker.hung_up = True
+            worker.process.signal(signal.SIGKILL)
+
+    def _listen(self, words: Words) -> None:
+        if not words.listen():
+            self._close_words(words)
+
+    def _pass_on(self, words: Words) -> None:
+        """Let the user see what the import of the job had to say, once."""
+        self._listen(words)
+        said = words.take_import()
+        if said and not self._passed_on:
+            self._passed_on = True
+            sys.stderr.write(said)
+            sys.stderr.flush()
+
+    def _close_inbox(self, worker: Worker) -> None:
         if worker.inbox is not None:
             if worker.waits:
                 self._watch(worker, worker.inbox)
             os.close(worker.inbox)
             worker.inbox = None
 
-    def _close_outbox(self, worker: _Worker) -> None:
+    def _close_outbox(self, worker: Worker) -> None:
         if worker.outbox is not None:
             self._selector.unregister(worker.outbox)
             os.close(worker.outbox)
             worker.outbox = None
+
+    def _close_words(self, words: Words) -> None:
+        if not words.closed:
+            self._selector.unregister(words)
+            words.close()
 
     # --- the template -------------------------------------------------------------------------------------------------
 
@@ -229,7 +287,7 @@ class ProcessEngine:
         os.set_blocking(self._control.fileno(), False)
         safe = _safe_method(self._method)
         main = template.forked_main if safe == "fork" else template.main
-        arguments = (theirs, self._method, list(sys.path))
+        arguments = (theirs, self._method, list(sys.path), self._mark)
         self._template = multiprocess.get_context(safe).Process(target=main, args=arguments, daemon=False)
         with template.own_imports_first():
             self._template.start()
@@ -253,19 +311,18 @@ class ProcessEngine:
     def _take(self, message: template.Started | template.Exited, descriptors: list[int]) -> None:
         worker = self._workers[message.number]
         if isinstance(message, template.Exited):
-            self._end(worker, _how(message.code))
+            how = in_words if worker.process.doomed else self._deaths.how
+            self._end(worker, "closed its pipe" if worker.hung_up else how(message.code))
             return
-        worker.pidfd = descriptors[0]
-        if worker.doomed:
-            worker.kill()
+        worker.process.runs(message.pid, descriptors[0])
+        if worker.outbox is None:  # which was seen before it was known to run
+            self._hang_up(worker)
 
     def _lose_template(self) -> None:
         """The template is gone, and with it every worker: the kernel kills them when it ends. Another one can be started."""
         self._drop_template()
         for worker in list(self._workers.values()):
-            worker.kill()
-            if worker.pidfd is not None:
-                _await(worker.pidfd)
+            worker.process.end(PATIENCE)
             self._end(worker, "the template process ended")
 
     def _drop_template(self) -> None:
@@ -277,18 +334,25 @@ class ProcessEngine:
             if self._template.exitcode is None:
                 self._template.kill()
                 self._template.join()
+            if self._template.exitcode:  # it was killed, and could not end what jobs have left
+                end_family(self._mark, PATIENCE)
             self._template.close()
 
-    def _end(self, worker: _Worker, how: str) -> None:
+    def _end(self, worker: Worker, how: str) -> None:
         """The process is no more: hear what it wrote before, then say so."""
         while self._read(worker):
             pass
+        self._listen(worker.words)  # once: what a job forked may go on for ever
+        self._let_go(worker)
+        del self._workers[worker.number]
+        self._events.append(Ended(worker.number, how, self._slots.at(worker.number), worker.words.text))
+
+    def _let_go(self, worker: Worker) -> None:
+        """Give back every descriptor."""
         self._close_inbox(worker)
         self._close_outbox(worker)
-        if worker.pidfd is not None:
-            os.close(worker.pidfd)
-        del self._workers[worker.number]
-        self._events.append(Ended(worker.number, how, self._slots.at(worker.number)))
+        self._close_words(worker.words)
+        worker.process.close()
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -303,10 +367,7 @@ class ProcessEngine:
         """End every process that is left, at once, and give back what was held. May be called again."""
         self._drop_template()  # which kills whatever lives below it
         for worker in self._workers.values():
-            self._close_inbox(worker)
-            self._close_outbox(worker)
-            if worker.pidfd is not None:
-                os.close(worker.pidfd)
+            self._let_go(worker)
         self._workers.clear()
         if self._selector.get_map() is not None:
             self._selector.close()
@@ -319,19 +380,3 @@ def _safe_method(method: str) -> str:
     """How to start the template itself: a fork only where this process has one thread, or a lock could be held for ever."""
     alone = threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1
     return "fork" if method == "fork" and alone else "spawn"
-
-
-def _await(pidfd: int) -> None:
-    """Wait until a process that was killed has ended."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    poll.poll(PATIENCE * 1000)
-
-
-def _how(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

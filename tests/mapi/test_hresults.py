@@ -32,7 +32,7 @@ def test_no_number_has_two_names() -> None:
         (HResult.MAPI_E_CALL_FAILED, ErrorCode.SERVER_BUSY, Cause.BUSY),
         (HResult.EDK_E_NOT_FOUND, ErrorCode.UNKNOWN_USER, Cause.MISSING),
         (HResult.MAPI_E_NOT_FOUND, 0x7777, Cause.MISSING),
-        (HResult.MAPI_E_TOO_BIG, ErrorCode.MAX_OBJS_EXCEEDED, Cause.BUSY),
+        (HResult.MAPI_E_TOO_BIG, ErrorCode.MAX_OBJS_EXCEEDED, Cause.SERVER),
         (HResult.MAPI_E_NETWORK_ERROR, 0, Cause.UNREACHABLE),
     ],
 )

@@ -10,7 +10,7 @@ from workers.causes import Cause
 from workers.mapi import Bookmark, Folder, HResult, LogonFlags, MapiError, Message, MsgStore, Profile
 from workers.mapi import properties as props
 from workers.mapi.mailbox import MapiSession
-from workers.mapi.reading import PR_INTERNET_CONTENT
+from workers.mapi.properties import PR_INTERNET_CONTENT
 from workers.mapi.subsystem import Subsystem
 from workers.mapi.transport import MailboxRow
 from workers.simulated.server import SimulatedServer, simulated_server

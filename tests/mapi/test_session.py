@@ -68,7 +68,7 @@ def test_a_full_table_refuses_before_anything_is_sent() -> None:
         (ErrorCode.LOGIN_PERM, HResult.MAPI_E_NO_ACCESS, Cause.DENIED),
         (ErrorCode.SERVER_BUSY, HResult.MAPI_E_BUSY, Cause.BUSY),
         (ErrorCode.MAILBOX_IN_TRANSIT, HResult.MAPI_E_FAILONEPROVIDER, Cause.BUSY),
-        (ErrorCode.MAX_OBJS_EXCEEDED, HResult.MAPI_E_TOO_BIG, Cause.BUSY),
+        (ErrorCode.MAX_OBJS_EXCEEDED, HResult.MAPI_E_TOO_BIG, Cause.SERVER),
         (ErrorCode.MAILBOX_DISABLED, HResult.MAPI_E_FAILONEPROVIDER, Cause.SERVER),
     ],
 )

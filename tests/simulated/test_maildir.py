@@ -9,7 +9,7 @@ import pytest
 from tests.simulated.wire import Pauses, Wire, contents, listing, logon, server_of
 from workers.mapi import properties as props
 from workers.mapi.buffers import NO_HANDLE
-from workers.mapi.properties import PropertyError
+from workers.mapi.properties import PR_INTERNET_CONTENT, PropertyError
 from workers.mapi.rops import (
     CODE_PAGE_OF_LOGON,
     GetReceiveFolderRequest,
@@ -18,7 +18,6 @@ from workers.mapi.rops import (
     Request,
 )
 from workers.mapi.rows import row_codec
-from workers.simulated.columns import PR_INTERNET_CONTENT
 from workers.simulated.maildir import MaildirMailbox, MaildirMessages, MaildirPopulation
 from workers.simulated.mailfiles import decode_mutf7
 from workers.simulated.server import SimulatedServer

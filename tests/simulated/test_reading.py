@@ -8,7 +8,7 @@ import pytest
 from tests.simulated.wire import Wire, server_of
 from workers.mapi import properties as props
 from workers.mapi.buffers import NO_HANDLE
-from workers.mapi.properties import PropertyError, TypedValue
+from workers.mapi.properties import PR_INTERNET_CONTENT, PropertyError, TypedValue
 from workers.mapi.rops import (
     CODE_PAGE_OF_LOGON,
     USE_MAXIMUM_BYTE_COUNT,
@@ -19,7 +19,6 @@ from workers.mapi.rops import (
     ReadStreamRequest,
     Request,
 )
-from workers.simulated.columns import PR_INTERNET_CONTENT
 from workers.simulated.stores import INBOX, MessageFacts, message_id
 
 NOT_FOUND = PropertyError(0x8004010F)

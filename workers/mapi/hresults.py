@@ -126,7 +126,6 @@ _CAUSES: dict[int, Cause] = {
     ErrorCode.SERVER_OOM: Cause.BUSY,
     ErrorCode.SERVER_PAUSED: Cause.BUSY,
     ErrorCode.SERVER_BUSY: Cause.BUSY,
-    ErrorCode.MAX_OBJS_EXCEEDED: Cause.BUSY,
     ErrorCode.MAILBOX_IN_TRANSIT: Cause.BUSY,
     ErrorCode.RPC_S_SERVER_TOO_BUSY: Cause.BUSY,
     ErrorCode.RPC_SERVER_TOO_BUSY: Cause.BUSY,

@@ -11,6 +11,7 @@ from workers.mapi.hresults import HResult, MapiError
 from workers.mapi.listing import folder_paths, list_folders
 from workers.mapi.reading import open_contents, read_message
 from workers.mapi.subsystem import LogonFlags, mapi_initialize, mapi_logon_ex, mapi_uninitialize
+from workers.slots import AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -102,11 +103,12 @@ class MapiFolder:
 class MapiMailbox:
     """One open mailbox. Leaving it as a context closes it."""
 
-    __slots__ = ("_display_name", "address", "held", "store")
+    __slots__ = ("_display_name", "address", "dry_run", "held", "store")
 
-    def __init__(self, address: str, store: MsgStore) -> None:
+    def __init__(self, address: str, store: MsgStore, *, dry_run: bool = False) -> None:
         self.address = address
         self.store = store
+        self.dry_run = dry_run
         self._display_name: str | None = None
         self.held: dict[Interface, None] = {}  # what iterators read from, in the order in which it was obtained
 
@@ -156,6 +158,7 @@ class MapiSession:
     def __init__(self, profile: Profile, dn_of: Callable[[str], str], name_of: Callable[[int], str]) -> None:
         """`dn_of` gives the legacyExchangeDN of a mailbox by its name in the roster, `name_of` that by the ordinal."""
         mapi_initialize()
+        self.dry_run = False
         self._session = mapi_logon_ex(profile, LogonFlags.NEW_SESSION)
         self._dn_of = dn_of
         self._name_of = name_of
@@ -170,7 +173,7 @@ class MapiSession:
         if not store.response_flags & _OWNER_RIGHT:
             store.release()
             raise MapiError(HResult.MAPI_E_NO_ACCESS, where="OpenMsgStore: logged on without an owner's right")
-        return MapiMailbox(address, store)
+        return MapiMailbox(address, store, dry_run=self.dry_run)
 
     def mailboxes(
         self, ordinals: range, addresses: list[str] | None, slot: memoryview
@@ -178,7 +181,7 @@ class MapiSession:
         """Open one after the other, as `workers.servers.Session` says. Raises MapiError."""
         names = map(self._name_of, ordinals) if addresses is None else addresses
         for ordinal, address in zip(ordinals, names, strict=True):
-            slot[0] = ordinal
+            slot[AT] = ordinal
             mailbox = self.open(address)
             try:
                 yield mailbox

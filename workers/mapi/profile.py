@@ -37,6 +37,9 @@ class OpenStoreFlags(IntFlag):
     USE_PER_MDB_REPLID_MAPPING = 0x0100_0000
 
 
+#: Characters of a profile's name (cchProfileNameMax of MAPIX.h).
+LONGEST_NAME = 64
+
 #: A profile that says nothing of how it connects.
 ORDINARY = ConnectFlags(0)
 
@@ -45,12 +48,17 @@ ORDINARY = ConnectFlags(0)
 class Profile:
     """Read once, at logon: what is changed later does not reach a session that runs."""
 
-    name: str  # at most 64 characters
+    name: str  # at most LONGEST_NAME characters
     transport: Transport
     user_dn: str  # legacyExchangeDN of the account that connects
     directory: Directory | None = None
     connect_flags: ConnectFlags = ORDINARY
     reserved: frozenset[int] = frozenset()  # logon indexes that this session never issues
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a name that is too long."""
+        if len(self.name) > LONGEST_NAME:
+            raise ValueError(f"a profile's name of {len(self.name)} characters; the longest has {LONGEST_NAME}")
 
     @property
     def separate_connections(self) -> bool:

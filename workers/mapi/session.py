@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workers.mapi.failures import failure
+from workers.mapi.folders import MsgStore
 from workers.mapi.hresults import HResult, MapiError
 from workers.mapi.profile import OpenStoreFlags
 from workers.mapi.provider import StoreEntryId
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from typing import Self
 
     from workers.mapi.connection import Leftover
-    from workers.mapi.folders import MsgStore
     from workers.mapi.provider import Provider
     from workers.mapi.transport import Directory, MailboxRow
 
 #: Rows of the mailbox table asked for at a time.
 DIRECTORY_PAGE = 1000
+
+#: Characters of a legacyExchangeDN at the most; RopLogon counts its bytes, which may be four each, in 16 bits.
+LONGEST_DN = 2**14 - 1
 
 #: What an owner opens a mailbox with.
 OWNER = OpenStoreFlags.TAKE_OWNERSHIP | OpenStoreFlags.USE_PER_MDB_REPLID_MAPPING
@@ -63,10 +66,13 @@ class Session:
         """Open a mailbox by its entry id, or by its DN with an owner's rights.
 
         Raises MapiError: MAPI_E_FAILONEPROVIDER with the low-level error NO_FREE_LOGON_INDEX when every logon
-        index is taken, before anything is sent; NOT_FOUND, NO_ACCESS and others as the server answers.
+        index is taken, before anything is sent; INVALID_ENTRYID for a DN that no server could have; NOT_FOUND, NO_ACCESS and others as the
+        server answers.
         """
         if isinstance(mailbox, str):
             mailbox = StoreEntryId("", mailbox, OWNER)
+        if len(mailbox.mailbox_dn) > LONGEST_DN:
+            raise MapiError(HResult.MAPI_E_INVALID_ENTRYID, where="OpenMsgStore")
         return self.provider.open_store(mailbox)
 
     def open_default_store(self, mailbox_dn: str) -> MsgStore:
@@ -84,11 +90,11 @@ class Session:
     def hr_mailbox_logon(self, default_store: MsgStore, server_dn: str, mailbox_dn: str) -> MsgStore:
         """Open any mailbox, by way of a store that is open already (IExchangeManageStore).
 
-        Raises MapiError: MAPI_E_INVALID_PARAMETER without a server DN, EDK_E_NOT_FOUND when there is no such mailbox,
+        Raises MapiError: MAPI_E_INVALID_PARAMETER without a store or a server DN, EDK_E_NOT_FOUND when there is no such mailbox,
         and MAPI_E_CALL_FAILED for everything else. The low-level error keeps what it was.
         """
-        if not server_dn:
-            raise MapiError(HResult.MAPI_E_INVALID_PARAMETER, where="HrMailboxLogon: no server DN")
+        if not server_dn or not isinstance(default_store, MsgStore):
+            raise MapiError(HResult.MAPI_E_INVALID_PARAMETER, where="HrMailboxLogon: no store, or no server DN")
         if not mailbox_dn:  # EDK opens the public folders then, for which RopLogon has another form
             raise MapiError(
                 HResult.MAPI_E_CALL_FAILED,

@@ -138,14 +138,20 @@ def _indexes(text: str) -> frozenset[int]:
         raise ValueError("a count from 0 to 254, or indexes from 0 to 254 as in 0|7|254") from None
 
 
+_SHARE_FORM = "a fraction from 0 to 1 (0.01 or 1%), or mailboxes as in a@x.example,b@x.example"
+
+
 def _share(text: str) -> Share:
     found = re.fullmatch(r"([0-9]{0,9}\.?[0-9]{0,9})(%?)", text)
+    if found is None and (re.match(r"[-+.0-9]", text) is None or "@" in text):
+        names = frozenset(filter(None, (unquote(name).casefold() for name in text.split(","))))
+        if names:
+            return Share(names=names)
     if found is None:
-        names = (unquote(name).casefold() for name in text.split(","))
-        return Share(names=frozenset(filter(None, names)))
+        raise ValueError(_SHARE_FORM)
     fraction = float(found[1]) / (100 if found[2] else 1) if found[1].strip(".") else 2.0
     if fraction > 1:
-        raise ValueError("a fraction from 0 to 1 (0.01 or 1%), or mailboxes as in a@x.example,b@x.example")
+        raise ValueError(_SHARE_FORM)
     return Share(fraction=fraction)
 
 

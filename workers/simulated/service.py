@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workers.mapi.counting import CountingTransport
 from workers.mapi.logons import MAX_LOGONS, capacity
 from workers.mapi.mailbox import MapiSession
 from workers.mapi.profile import ConnectFlags, Profile
@@ -63,5 +65,6 @@ class SimulatedService:
     def addresses(self) -> Iterator[str]:
         return map(self._population.address, range(len(self._population)))
 
-    def session(self) -> MapiSession:
-        return MapiSession(self._profile, mailbox_dn, self._population.address)
+    def session(self, slot: memoryview) -> MapiSession:
+        counted = replace(self._profile, transport=CountingTransport(self._transport, slot))
+        return MapiSession(counted, mailbox_dn, self._population.address)

@@ -1,0 +1,55 @@
+"""The command line: words to values, results to lines and exit codes.
+
+Records go to files or to stdout, all else to stderr. A user's mistake costs one clear sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from fanout.cli.looking import export, mailboxes, plan, show
+from fanout.cli.running import resume, run
+from fanout.cli.words import say
+from fanout.errors import FanoutError
+
+#: The exit code of a bug in fanout; those of other endings are FanoutError's, and 128 + the signal.
+BUG = 70
+
+
+def main() -> NoReturn:
+    """The console script: every ending has its exit code, and only a bug in fanout a traceback."""
+    try:
+        code = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except FanoutError as error:
+        say(f"fanout: {error}")
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read our stdout has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    except Exception:  # noqa: BLE001 - said as what it is
+        say(f"{traceback.format_exc()}\nfanout: this is a bug in fanout, please report it with the lines above")
+        code = BUG
+    sys.exit(code or 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mailbox-fanout", prog_name="fanout")
+def cli() -> None:
+    """Run one function over every mailbox of a mail server, from as many processes as it takes."""
+    sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
+
+
+for _command in (run, resume, mailboxes, plan, export, show):
+    cli.add_command(_command)

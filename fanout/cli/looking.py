@@ -1,0 +1,107 @@
+"""The commands that look, and run nothing: at a roster, at how it would be cut, at a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fanout import summary
+from fanout.cli.words import MAILBOXES, WORKFORCE, give, say, words_of
+from fanout.conduct import Conductor
+from fanout.ledger import TemporaryLedger
+from fanout.partition import chunks
+from fanout.runfile import RunFile
+from fanout.sink import Sink
+from workers.messages import Recording
+
+if TYPE_CHECKING:
+    from fanout.partition import Partition
+    from fanout.roster import Roster
+
+#: Names written to stdout at a time.
+LINES = 1000
+
+_NO_WORKFORCE = {
+    "workers": 1,
+    "chunk_size": None,
+    "separate_connections": False,
+    "start_method": None,
+}
+
+
+@click.command()
+@give(MAILBOXES)
+def mailboxes(**given: Any) -> None:  # noqa: ANN401 - the values of many options
+    """List the mailboxes that a run would visit, one a line.
+
+    \b
+    fanout mailboxes --server sim:2000 --include 'u0000001*'
+    """
+    roster, _ = _survey(given | _NO_WORKFORCE)
+    for first in range(0, roster.count, LINES):
+        click.echo("\n".join(roster.names(range(first, min(first + LINES, roster.count)))))
+    say(f"{roster.count:,} mailboxes: {roster.source}")
+
+
+@click.command()
+@give(MAILBOXES, WORKFORCE)
+def plan(**given: Any) -> None:  # noqa: ANN401 - the values of many options
+    """Show how a roster would be cut into chunks, before any mailbox is opened.
+
+    \b
+    fanout plan --server sim:2000 -w 4 --chunk-size auto
+    """
+    roster, how = _survey(given)
+    click.echo("chunk\tmailboxes\tfirst\tlast")
+    sizes = []
+    for number, ordinals in enumerate(chunks(how, roster.count), 1):
+        click.echo(f"{number}\t{len(ordinals)}\t{roster.name(ordinals[0])}\t{roster.name(ordinals[-1])}")
+        sizes.append(len(ordinals))
+    say(f"{roster.count:,} mailboxes in {len(sizes):,} chunks of {min(sizes):,} to {max(sizes):,}: {roster.source}")
+
+
+def _survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
+    words = words_of(given)
+    ledger = TemporaryLedger(Recording.RESULTS)
+    with Conductor(words.mailboxes, words.workforce, ledger) as conductor:
+        return conductor.survey()
+
+
+@click.command()
+@click.argument("run_file", type=click.Path(path_type=Path))
+@click.option("-o", "output", required=True, metavar="FILE", help="FILE.jsonl, or - for stdout.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def export(run_file: Path, output: str, *, force: bool) -> None:
+    """Write the records of a run, in the order of its roster.
+
+    \b
+    fanout export census-20261122-120000.fanout -o census.jsonl
+    """
+    with RunFile.open(run_file) as file:
+        sink = Sink.open(output, force=force)
+        for lines in file.lines():
+            sink.write(lines)
+        sink.close()
+
+
+@click.command()
+@click.argument("run_file", type=click.Path(path_type=Path))
+@click.argument("mailbox", required=False)
+@click.option("--failed", is_flag=True, help="Name each mailbox that failed, with its cause.")
+def show(run_file: Path, mailbox: str | None, *, failed: bool) -> None:
+    """Show the summary of a run, its failures, or one mailbox with what the job printed.
+
+    \b
+    fanout show census-20261122-120000.fanout --failed
+    """
+    with RunFile.open(run_file) as file:
+        if mailbox:
+            lines = summary.of_mailbox(file, mailbox)
+        elif failed:
+            lines = summary.of_failures(file)
+        else:
+            lines = summary.of_run(file)
+        for line in lines:
+            click.echo(line)

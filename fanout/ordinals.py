@@ -1,0 +1,36 @@
+"""Ranges of ordinals: what is left of a roster. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def gaps(settled: Iterable[tuple[int, int]], count: int) -> Iterator[range]:
+    """The ordinals below `count` that none of `settled` covers, neighbours together, in order.
+
+    `settled`: first ordinal and number of mailboxes, by the first ordinal. Takes one at a time.
+    """
+    end = 0
+    for first, length in settled:
+        if end < min(first, count):
+            yield range(end, min(first, count))
+        end = max(end, first + length)
+    if end < count:
+        yield range(end, count)
+
+
+def joined(ordinals: Iterable[int]) -> Iterator[range]:
+    """Ordinals in ascending order, as ranges: neighbours together."""
+    found = range(0)
+    for ordinal in ordinals:
+        if found and found.stop == ordinal:
+            found = range(found.start, ordinal + 1)
+        else:
+            if found:
+                yield found
+            found = range(ordinal, ordinal + 1)
+    if found:
+        yield found

@@ -1,0 +1,134 @@
+"""Going on with a run: is it the same still, what is left of it, and where its records go.
+
+the run file  --facts-->  what was asked for
+the server    --listed again-->  a digest, compared with the roster's
+the job       --hashed again-->  compared with the code that ran
+outcomes      --gaps-->  what is left to do
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanout import facts
+from fanout.code import code_of
+from fanout.conduct import Conductor
+from fanout.errors import UsageError
+from fanout.ledger import SinkPlace, TemporaryLedger
+from fanout.roster import Choice, Roster
+from fanout.sink import STDOUT, Sink
+from fanout.work import Todo
+from workers.messages import Recording
+from workers.servers import server_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.facts import Intent
+    from fanout.partition import Partition
+    from fanout.runfile import RunFile
+    from fanout.sitting import Sitting
+
+#: Names read at a time.
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A run that can be gone on with: how its roster is cut now, and the sitting that is to be written down."""
+
+    how: Partition
+    sitting: Sitting
+
+
+def roster(file: RunFile) -> Roster:
+    """The roster of a run, as its file has it."""
+    told = file.facts()
+    kept = told["roster"]
+    if not kept["numbered"]:
+        return Roster(kept["count"], kept["source"], file.names, numbered=False)
+    address = server_at(told["server"]).address
+    return Roster(kept["count"], kept["source"], lambda ordinals: [address(each) for each in ordinals], numbered=True)
+
+
+def survey(file: RunFile, intent: Intent, *, accept_changes: bool) -> Unchanged:
+    """Ask the server again, look at the job again, and compare with what the last sitting saw.
+
+    Raises UsageError, which names what has changed, unless changes are accepted; StoppedError when the server can't be
+    listed. Whatever the server lists now, the names in the file stand.
+    """
+    before = file.sittings()[-1]
+    how, names = _listed(file, intent)
+    code = code_of(intent.task.job)
+    changes = []
+    if code.digest != before.job_hash:
+        changes.append(
+            f"the job's code ({file.facts()['job_source']}): {_short(before.job_hash)} is {_short(code.digest)}"
+        )
+    if names != before.roster_digest:
+        changes.append(f"the roster ({file.facts()['roster']['source']}), though the names in the run file stand")
+    if changes and not accept_changes:
+        raise UsageError(
+            f"since the run was begun something has changed: {'; '.join(changes)}; --accept-changes goes on all the same"
+        )
+    new_code = code.text if code.digest != before.job_hash else None
+    sitting = facts.sitting(code.digest, names)
+    return Unchanged(how, msgspec.structs.replace(sitting, accepted=changes, job_code=new_code))
+
+
+def todo(file: RunFile) -> Todo:
+    """What is left of a run: every mailbox that has no outcome."""
+    count = file.facts()["roster"]["count"]
+    return Todo(file.gaps(count), count - sum(file.counts()))
+
+
+def sink(file: RunFile) -> Sink | None:
+    """The sink of a run, where the run file says that it had come to. Raises StoppedError when it can't be written."""
+    told = file.facts()["sink"]
+    if told is None:
+        return None
+    if told["path"] == STDOUT:
+        return Sink.open(STDOUT, force=False)
+    return Sink.follow(msgspec.convert(told, SinkPlace), file.lines)
+
+
+def check_same(told: dict[str, Any], intent: Intent, output: str | None) -> None:
+    """Raise UsageError where a command does not ask for the run that its run file holds."""
+    begun = facts.intent_of(told)
+    asked = {
+        "another job": (begun.task.job, intent.task.job),
+        "other options of the job": (begun.task.options, intent.task.options),
+        "another server": (begun.mailboxes.server, intent.mailboxes.server),
+        "another choice of mailboxes": (begun.mailboxes.choice, intent.mailboxes.choice),
+        "another list of mailboxes": (begun.mailboxes.names_from, intent.mailboxes.names_from),
+        "another place for its records": ((told["sink"] or {}).get("path"), Sink.path_of(output) if output else None),
+    }
+    for what, (before, now) in asked.items():
+        if before != now:
+            raise UsageError(
+                f"the run file holds another run, with {what}: {before!r}, not {now!r}; give another run file"
+            )
+
+
+def _listed(file: RunFile, intent: Intent) -> tuple[Partition, str]:
+    """How the roster is cut, and the digest of what is listed today."""
+    mailboxes = intent.mailboxes
+    if mailboxes.names is not None:  # they were given, and chosen among: what is in the file is what was wanted
+        mailboxes = replace(mailboxes, names=_names(roster(file)), choice=Choice())
+    scratch = TemporaryLedger(Recording.RESULTS)
+    with closing(scratch), Conductor(mailboxes, intent.workforce, scratch) as conductor:
+        listed, how = conductor.survey()
+        return how, facts.digest(listed)
+
+
+def _names(kept: Roster) -> Iterator[str]:
+    for first in range(0, kept.count, PAGE):
+        yield from kept.names(range(first, min(first + PAGE, kept.count)))
+
+
+def _short(digest: str | None) -> str:
+    return digest[:12] if digest else "none"

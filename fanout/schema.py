@@ -1,0 +1,44 @@
+"""The tables of a run file."""
+
+from __future__ import annotations
+
+#: `PRAGMA application_id`: "fano", so that `file` and we know our own.
+APPLICATION_ID = 0x66616E6F
+
+#: `PRAGMA user_version`: raised when the tables change.
+FORMAT = 1
+
+#: The tables, and the view for people.
+TABLES = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    -- what is the same for the whole run, each value as JSON
+CREATE TABLE roster (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, addresses TEXT NOT NULL);
+    -- the names by pages, a line each; no rows where the server computes names from ordinals
+CREATE TABLE done (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, attempts INTEGER NOT NULL, lines BLOB NOT NULL);
+    -- the records of `count` mailboxes from ordinal `first` on, a line of JSON each
+CREATE INDEX done_ranges ON done (first, count);
+    -- so that what is done can be told without a look at any record
+CREATE TABLE failed (ordinal INTEGER PRIMARY KEY, line BLOB NOT NULL);
+    -- the record of a mailbox that failed for good
+CREATE TABLE attempts (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    line BLOB NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')));
+    -- the records of attempts that failed and were followed by another one, in the order in which they were made
+CREATE INDEX attempts_by_ordinal ON attempts (ordinal);
+CREATE TABLE sittings (number INTEGER PRIMARY KEY, operator TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    command TEXT NOT NULL, versions TEXT NOT NULL, begun TEXT NOT NULL, job_hash TEXT, roster_digest TEXT NOT NULL,
+    accepted TEXT NOT NULL, job_code TEXT, ended TEXT, stopped_by TEXT);
+    -- each time that a process worked on the run: its start, and each resume; versions and accepted changes as JSON
+CREATE TABLE output (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, text TEXT NOT NULL);
+    -- what jobs printed, in the order in which it came
+CREATE INDEX output_by_ordinal ON output (ordinal);
+CREATE VIEW outcomes AS
+    WITH record (ordinal, value) AS (
+        SELECT first + line.key, line.value
+        FROM done, json_each('[' || replace(rtrim(CAST(lines AS TEXT), char(10)), char(10), ',') || ']') AS line
+        UNION ALL
+        SELECT ordinal, CAST(line AS TEXT) FROM failed
+    )
+    SELECT ordinal, value ->> 'mailbox' AS mailbox, value ->> 'ok' AS ok, value -> 'result' AS result,
+        value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds
+    FROM record;
+"""

@@ -1,0 +1,95 @@
+"""What has still to be given out: the roster's rest, what came back from the dead, and what waits for its time.
+
+Pure. Nothing is held for a mailbox that was never given out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.partition import Partition
+
+
+class Neighbours(NamedTuple):
+    """Mailboxes from the ordinal `first` to the one before `stop`, and which attempt at them is next."""
+
+    first: int
+    stop: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What a run has to visit: some ranges of ordinals, ascending, and how many ordinals that is."""
+
+    ranges: Iterable[range]
+    count: int
+
+
+class Work:
+    """Gives out the mailboxes of a run, each as often as it is put back and once more."""
+
+    def __init__(self, todo: Todo, partition: Partition) -> None:
+        self._ranges = iter(todo.ranges)
+        self._range = range(0)
+        #: Mailboxes that were never given out.
+        self.fresh = todo.count
+        self._partition = partition
+        self._again: deque[Neighbours] = deque()
+        self._later: list[tuple[float, int, int]] = []  # a heap of (due, ordinal, attempt)
+
+    def put_back(self, neighbours: Neighbours) -> None:
+        """Give these out again, before anything fresh."""
+        if neighbours.first < neighbours.stop:
+            self._again.append(neighbours)
+
+    def put_off(self, ordinal: int, attempt: int, due: float) -> None:
+        """Give this one out again, alone, when it is `due`."""
+        heapq.heappush(self._later, (due, ordinal, attempt))
+
+    def take(self, now: float, most: int) -> Neighbours | None:
+        """What goes out next, `most` mailboxes at the most; None when there is nothing at this time."""
+        if self._later and self._later[0][0] <= now:
+            _, ordinal, attempt = heapq.heappop(self._later)
+            return Neighbours(ordinal, ordinal + 1, attempt)
+        if self._again:
+            return self._some(self._again.popleft(), most)
+        return self._fresh_ones(most)
+
+    def chunks_left(self, most: int) -> int:
+        """Chunks that could go out now, counted up to `most`."""
+        chunks = len(self._again)
+        fresh = self.fresh
+        while fresh and chunks < most:
+            fresh -= self._partition.size(fresh)
+            chunks += 1
+        return min(chunks + len(self._later), most)
+
+    def due(self) -> float | None:
+        """When the next one that was put off is due."""
+        return self._later[0][0] if self._later else None
+
+    def _some(self, neighbours: Neighbours, most: int) -> Neighbours:
+        """The first of them; the rest stays where it was."""
+        first, stop, attempt = neighbours
+        if stop - first > most:
+            self._again.appendleft(Neighbours(first + most, stop, attempt))
+            stop = first + most
+        return Neighbours(first, stop, attempt)
+
+    def _fresh_ones(self, most: int) -> Neighbours | None:
+        if not self._range:
+            self._range = next(self._ranges, range(0))
+            if not self._range:
+                return None
+        size = min(self._partition.size(self.fresh), len(self._range), most)
+        first = self._range.start
+        self._range = self._range[size:]
+        self.fresh -= size
+        return Neighbours(first, first + size, 1)

@@ -1,0 +1,80 @@
+"""Poisoned mailboxes among good ones: the poisoned ones fail, each with its cause; all others are done, and nobody is left."""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+
+import fanout
+from fanout import Limits, Policy
+from tests.poison import POISONS, name, poisoned
+from tests.processes import below
+from workers.causes import Cause
+
+pytestmark = pytest.mark.spawns
+
+#: What becomes of a mailbox by its kind of poison; None for one that is done all the same.
+EXPECTED: dict[str, Cause | None] = {
+    "exit": Cause.CRASH,
+    "kill": Cause.CRASH,
+    "segfault": Cause.CRASH,
+    "babble": Cause.CRASH,
+    "close": Cause.CRASH,
+    "hang": Cause.TIMEOUT,
+    "hang_in_c": Cause.TIMEOUT,
+    "hang_deaf": Cause.TIMEOUT,
+    "stop": Cause.TIMEOUT,
+    "bomb": Cause.MEMORY,
+    "raise": Cause.JOB,
+    "sys_exit": Cause.JOB,
+    "interrupt": Cause.JOB,
+    "huge": Cause.RESULT,
+    "unencodable": Cause.RESULT,
+    "nested": Cause.RESULT,
+    "unpicklable": Cause.JOB,
+    "recur": Cause.JOB,
+    "print": None,
+    "flood": None,
+    "fork": None,
+    "fork_and_return": None,
+    "thread": None,
+}
+
+#: A mailbox gets a second; a bomb is a gigabyte.
+LIMITS = Limits(timeout=1.0, grace=0.2, max_rss=300 * 2**20)
+
+
+def test_every_kind_of_poison_is_expected() -> None:
+    assert set(EXPECTED) == set(POISONS)
+
+
+@pytest.mark.parametrize(
+    ("mailboxes", "of_each", "retries"),
+    [(200, 1, 0), pytest.param(2000, 20, 1, marks=pytest.mark.long)],
+    ids=["short", "long"],
+)
+def test_the_poisoned_fail_with_their_cause_and_all_others_are_done(mailboxes: int, of_each: int, retries: int) -> None:
+    chosen = Random(3).sample(range(mailboxes), of_each * len(EXPECTED))
+    kinds = {f"null-{ordinal:08}": kind for ordinal, kind in zip(chosen, [*EXPECTED] * of_each, strict=True)}
+    fanout.run(name, server="null:1", workers=1)  # after which multiprocess holds what it holds for good
+    descriptors = len(os.listdir("/proc/self/fd"))
+
+    with fanout.run(
+        poisoned,
+        server=f"null:{mailboxes}",
+        workers=4,
+        options={"kinds": kinds},
+        policy=Policy(LIMITS, retries=retries),
+    ) as found:
+        outcomes = {outcome.mailbox: outcome for outcome in found}
+
+    causes = {address: outcome.error and outcome.error.cause for address, outcome in outcomes.items()}
+    assert {address: causes[address] for address in kinds} == {
+        address: EXPECTED[kind] for address, kind in kinds.items()
+    }
+    assert [address for address, cause in causes.items() if cause and address not in kinds] == []
+    assert len(outcomes) == mailboxes
+    assert below() == []
+    assert len(os.listdir("/proc/self/fd")) == descriptors

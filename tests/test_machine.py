@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from fanout.machine import allow_descriptors, memory_limit, oom_kills
+
+
+def machine(root: Path, **files: str) -> Path:
+    """A root directory with files; two underscores in a name part directories."""
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("memory_", "memory.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_the_limit_of_a_group_of_version_2_is_seen(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__self__cgroup="0::/batch\n", sys__fs__cgroup__batch__memory_max="1073741824\n")
+
+    assert memory_limit(root) == 2**30
+
+
+def test_the_smallest_limit_on_the_way_up_counts(tmp_path: Path) -> None:
+    root = machine(
+        tmp_path,
+        proc__self__cgroup="0::/a/b\n",
+        sys__fs__cgroup__a__b__memory_max="max\n",
+        sys__fs__cgroup__a__memory_max="2000\n",
+        sys__fs__cgroup__memory_max="3000\n",
+    )
+
+    assert memory_limit(root) == 2000
+
+
+def test_a_container_that_sees_only_the_top_of_its_groups_has_the_limit_found_there(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__self__cgroup="0::/docker/0815\n", sys__fs__cgroup__memory_max="4096\n")
+
+    assert memory_limit(root) == 4096
+
+
+def test_the_limit_of_a_group_of_version_1_is_seen(tmp_path: Path) -> None:
+    root = machine(
+        tmp_path,
+        proc__self__cgroup="5:cpu,cpuacct:/\n4:memory:/batch\n0::/\n",
+        sys__fs__cgroup__memory__batch__memory_limit_in_bytes="5000\n",
+        sys__fs__cgroup__memory__memory_limit_in_bytes="9223372036854771712\n",
+    )
+
+    assert memory_limit(root) == 5000
+
+
+def test_version_1_without_a_limit_has_none(tmp_path: Path) -> None:
+    root = machine(
+        tmp_path,
+        proc__self__cgroup="4:memory:/\n",
+        sys__fs__cgroup__memory__memory_limit_in_bytes="9223372036854771712\n",
+    )
+
+    assert memory_limit(root) is None
+
+
+def test_a_machine_without_control_groups_has_no_limit_and_tells_nothing(tmp_path: Path) -> None:
+    assert (memory_limit(tmp_path), oom_kills(tmp_path)) == (None, 0)
+
+
+def test_this_machine_can_be_asked() -> None:
+    limit = memory_limit()
+
+    assert limit is None or limit > 0
+    assert oom_kills() >= 0
+
+
+def test_kills_for_want_of_memory_are_those_of_the_group(tmp_path: Path) -> None:
+    root = machine(
+        tmp_path,
+        proc__self__cgroup="0::/batch\n",
+        sys__fs__cgroup__batch__memory_events="low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 0\n",
+        proc__vmstat="oom_kill 99\n",
+    )
+
+    assert oom_kills(root) == 3
+
+
+def test_kills_are_told_by_version_1_and_else_by_the_whole_machine(tmp_path: Path) -> None:
+    machine(tmp_path, proc__self__cgroup="4:memory:/\n", proc__vmstat="pgfault 12\noom_kill 9\n")
+    of_the_machine = oom_kills(tmp_path)
+    machine(tmp_path, sys__fs__cgroup__memory__memory_oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
+
+    assert (of_the_machine, oom_kills(tmp_path)) == (9, 4)
+
+
+def test_more_descriptors_are_allowed_when_they_are_wanted_and_never_fewer() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+        limits = []
+        for wanted in (200, 310, 300):
+            allow_descriptors(wanted)
+            limits.append(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert limits == [300, 310, 310]
