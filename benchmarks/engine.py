@@ -24,7 +24,7 @@ import fanout
 from benchmarks.measure import Cost, interleaved, machine, median, ratio
 from fanout import Recording, facts
 from fanout.conduct import Conductor, Mailboxes, Outlet, Task, Workforce
-from fanout.job import carried
+from fanout.jobs import carried
 from fanout.progress import Silent
 from fanout.runfile import RunFile
 

@@ -8,6 +8,7 @@ from fanout.errors import FanoutError, StoppedError, UsageError
 from fanout.outcomes import Outcome
 from fanout.policy import Limits, MaxFailures, Policy
 from workers.messages import Recording
+from workers.writing import job
 
 __all__ = [
     "FanoutError",
@@ -20,5 +21,6 @@ __all__ = [
     "Recording",
     "StoppedError",
     "UsageError",
+    "job",
     "run",
 ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
-from fanout import job as jobs
+from fanout import jobs
 from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
 from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger

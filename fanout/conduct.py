@@ -17,6 +17,7 @@ from fanout.partition import partition
 from fanout.policy import Policy
 from fanout.roster import Choice, Roster
 from workers.causes import Cause
+from workers.child import is_worker
 from workers.messages import MAX_RESULT, Begin, Error, Job, Names, Recording
 from workers.servers import server_at
 from workers.urls import ServerUrlError
@@ -93,6 +94,11 @@ class Conductor:
 
     def __init__(self, mailboxes: Mailboxes, workforce: Workforce, ledger: Ledger) -> None:
         """Nothing is started yet. Raises UsageError for a server's URL or a number of workers that can't be used."""
+        if is_worker():
+            raise UsageError(
+                "a job, or the file that it is in, starts a run of its own in a worker; "
+                "what is to happen in the calling program alone stands under `if __name__ == '__main__':`"
+            )
         _check_workforce(workforce)
         if not isinstance(mailboxes.server, str):
             raise UsageError(f"{mailboxes.server!r} is no server: a server is given by a URL, as in 'sim:1000'")

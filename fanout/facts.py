@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanout import job as jobs
+from fanout import jobs
 from fanout.code import code_of
 from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import StoppedError

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: The number of the roster worker; it has ended before others are started.
 _NUMBER = 0
 
+#: Roster workers that may be ended from outside before the listing is given up.
+TRIES = 5
+
 
 class Listing:
     """One conversation with a roster worker. A context manager: on leaving it the worker has ended."""
@@ -27,10 +30,10 @@ class Listing:
         self._begin = begin
         self._wanted = names
         self._ended = False
+        self._tries = 0
 
     def __enter__(self) -> Listing:
-        self._engine.start(_NUMBER, self._begin)
-        self._engine.send(_NUMBER, ListMailboxes(self._wanted))
+        self._start()
         self._messages = self._hear()
         return self
 
@@ -49,12 +52,26 @@ class Listing:
         raise StoppedError("the roster worker said nothing of the server")
 
     def names(self) -> Iterator[str]:
-        """The names that were asked for, in the server's order. Raises StoppedError."""
+        """The names that were asked for, in the server's order. Raises StoppedError.
+
+        A second roster worker, where the first was killed, goes on behind the last name that the first had listed.
+        """
+        known = heard = 0  # names that were passed on, and names that this worker has listed
         for message in self._messages:
-            if isinstance(message, Listed):
+            if isinstance(message, Announced):
+                heard = 0
+            elif isinstance(message, Listed):
                 if not message.addresses:
                     return
-                yield from message.addresses
+                fresh = message.addresses[max(0, known - heard) :]
+                heard += len(message.addresses)
+                known += len(fresh)
+                yield from fresh
+
+    def _start(self) -> None:
+        self._tries += 1
+        self._engine.start(_NUMBER, self._begin)
+        self._engine.send(_NUMBER, ListMailboxes(self._wanted))
 
     def _hear(self) -> Iterator[ToParent]:
         while not self._ended:
@@ -71,6 +88,9 @@ class Listing:
                 yield message
             case Babbled(what=what):
                 raise StoppedError(f"the roster worker talked nonsense: {what}")
-            case Ended(how=how):
+            case Ended(how=how, words=words) if self._tries == TRIES:
                 self._ended = True
-                raise StoppedError(f"the roster worker ended before the roster did: {how}")
+                said = f"; its last words: {words}" if words else ""
+                raise StoppedError(f"{TRIES} roster workers ended before the roster did, the last by {how}{said}")
+            case Ended():
+                self._start()

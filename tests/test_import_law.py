@@ -12,12 +12,25 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: The words of `workers` that `fanout` may speak.
-WORDS = {"causes", "jobs", "linux", "messages", "output", "servers", "slots", "template", "totals", "urls"}
+WORDS = {
+    "causes",
+    "child",
+    "jobs",
+    "linux",
+    "messages",
+    "output",
+    "servers",
+    "slots",
+    "template",
+    "totals",
+    "urls",
+    "writing",
+}
 
 #: Modules that wrap a library that has no types, or that must not be seen elsewhere.
 WRAPPERS = {
     "multiprocess": {"fanout/engines/processes.py", "workers/template.py"},
-    "dill": {"fanout/job.py", "workers/loading.py"},
+    "dill": {"fanout/jobs.py", "workers/loading.py"},
     "psutil": {"workers/template.py"},
     "sqlite3": {"fanout/roster.py", "fanout/runfile.py"},
     "click": {"fanout/cli/__init__.py", "fanout/cli/looking.py", "fanout/cli/running.py", "fanout/cli/words.py"},

@@ -60,8 +60,20 @@ BUG = 70
 PAGE = 1000
 
 
+class _Self:
+    """What this process is."""
+
+    is_worker = False
+
+
+def is_worker() -> bool:
+    """Whether this process is a worker: then nothing in it may start a run of its own."""
+    return _Self.is_worker
+
+
 def main(inbox: int, outbox: int, slots: int, number: int) -> NoReturn:
     """Be worker `number` until the pipe `inbox` ends. The arguments are descriptors, which are the worker's own now."""
+    _Self.is_worker = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _quiet_standard_streams()

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fanout import facts, summary
-from fanout import job as jobs
+from fanout import facts, jobs, summary
 from fanout import resume as resuming
 from fanout.cli.words import MAILBOXES, PORTIONS, TROUBLE, WORKFORCE, give, largest_result, policy_of, say, words_of
 from fanout.conduct import Conductor, Outlet, Report, Task

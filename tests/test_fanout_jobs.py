@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fanout import job as jobs
+from fanout import jobs
 from fanout.errors import UsageError
 from tests.fakes import FakeMailbox
 from workers.jobs import BUILT_IN

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import pytest
+
+from fanout.errors import StoppedError
+from fanout.events import Babbled, Ended, Event, Heard
+from fanout.listing import TRIES, Listing
+from workers.causes import Cause
+from workers.messages import Announced, Begin, Error, Listed, Names, Ready, Recording, ToParent, Unable
+
+BEGIN = Begin("sim:5", separate_connections=False, recording=Recording.RESULTS)
+SERVER = Announced(255, "255 logon indexes", None, "the address book")
+
+
+class FakeEngine:
+    """Each roster worker that is started says what the next script holds."""
+
+    def __init__(self, *scripts: list[Event]) -> None:
+        self.scripts = deque(scripts)
+        self.events: list[Event] = []
+        self.living = 0
+
+    def start(self, _number: int, _begin: Begin) -> None:
+        self.living += 1
+        self.events += self.scripts.popleft()
+
+    def send(self, _number: int, _message: Any) -> None:
+        """It is heard."""
+
+    def kill(self, _number: int) -> None:
+        self.events.append(Ended(0, "SIGKILL", None))
+
+    def wait(self, _timeout: float | None) -> list[Event]:
+        assert self.events, "a listing waits for what never comes"
+        event = self.events.pop(0)
+        self.living -= isinstance(event, Ended)
+        return [event]
+
+
+def said(*messages: ToParent) -> list[Event]:
+    return [Heard(0, message) for message in (Ready(), *messages)]
+
+
+def listing(engine: FakeEngine) -> tuple[Announced, list[str]]:
+    with Listing(engine, BEGIN, Names.ALL) as asked:  # type: ignore[arg-type]  # as much of an engine as it needs
+        return asked.announced(), list(asked.names())
+
+
+def test_the_server_is_announced_before_its_names() -> None:
+    engine = FakeEngine(said(SERVER, Listed(["a", "b"]), Listed(["c"]), Listed([])))
+
+    assert listing(engine) == (SERVER, ["a", "b", "c"])
+    assert engine.living == 0
+
+
+def test_a_roster_worker_that_is_killed_is_replaced_and_no_name_is_listed_twice() -> None:
+    killed = [*said(SERVER, Listed(["a", "b"]), Listed(["c"])), Ended(0, "SIGKILL", None)]
+    engine = FakeEngine(killed, killed, said(SERVER, Listed(["a", "b"]), Listed(["c", "d"]), Listed(["e"]), Listed([])))
+
+    assert listing(engine) == (SERVER, ["a", "b", "c", "d", "e"])
+
+
+def test_a_listing_is_given_up_when_its_workers_die_again_and_again() -> None:
+    died: list[Event] = [Ended(0, "SIGSEGV", None, "boom")]
+    engine = FakeEngine(*[died] * TRIES)
+
+    with pytest.raises(StoppedError, match=f"{TRIES} roster workers ended .* SIGSEGV; its last words: boom"):
+        listing(engine)
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        (Heard(0, Unable(Error("MapiError", "gone", Cause.UNREACHABLE))), "can't be listed: gone"),
+        (Babbled(0, "noise"), "talked nonsense: noise"),
+    ],
+)
+def test_a_server_that_cannot_be_listed_stops_the_run_with_the_reason(event: Event, what: str) -> None:
+    engine = FakeEngine([event])
+
+    with pytest.raises(StoppedError, match=what):
+        listing(engine)
+
+    assert engine.living == 0
