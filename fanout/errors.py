@@ -5,6 +5,8 @@ A mailbox that fails is none of them: it is an outcome. An exception of any othe
 
 from __future__ import annotations
 
+import signal
+
 
 class FanoutError(Exception):
     """A run that could not be, or could not go on. Raise one of its kinds."""
@@ -16,6 +18,12 @@ class UsageError(FanoutError):
     """The user asked for something that can't be: says what, and what would be right."""
 
     exit_code = 2
+
+
+class ReaderGoneError(FanoutError):
+    """Whoever read our stdout has had enough, as `head` has. Nobody needs to be told."""
+
+    exit_code = 128 + signal.SIGPIPE
 
 
 class StoppedError(FanoutError):

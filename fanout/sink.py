@@ -42,6 +42,8 @@ class Sink:
     def open(cls, path: str, *, force: bool) -> Sink:
         """Open `path`, `-` for stdout. Raises UsageError for a file that is there, unless `force` says to replace it."""
         if path == STDOUT:
+            if sys.stdout is None:
+                raise UsageError("-o -: stdout is closed")
             return cls(os.fdopen(os.dup(sys.stdout.fileno()), "wb"), "stdout")
         if Path(path).suffix != ".jsonl":
             raise UsageError(
@@ -56,6 +58,12 @@ class Sink:
             raise UsageError(f"-o {path}: the file is there already; --force replaces it") from error
         except OSError as error:
             raise UsageError(f"-o {path}: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Close it; a file into which nothing was written is deleted."""
+        self._file.close()
+        if self._regular and not self.length:
+            Path(self._name).unlink(missing_ok=True)
 
     @classmethod
     def follow(cls, place: SinkPlace, lines: Callable[[], Iterator[bytes]]) -> Sink:

@@ -189,6 +189,49 @@ def test_a_mistake_costs_one_clear_sentence_and_leaves_nothing(folder: Path, wor
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "code", ["1 / 0", "def job(): return 1", "import sys; sys.exit(4)", "def other(mailbox): return 1"]
+)
+def test_a_job_that_workers_cannot_have_is_a_mistake_that_leaves_nothing(folder: Path, code: str) -> None:
+    (folder / "mine.py").write_text(code)
+
+    done = fanout(folder, "run", "mine.py:job", "--server", "null:3", "-o", "out.jsonl", "-q")
+
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in folder.iterdir() if path.name != "__pycache__"] == ["mine.py"]
+
+
+@pytest.mark.parametrize("words", [["mailboxes", "--server", "sim:3"], ["plan", "--server", "sim:3"]])
+def test_a_stdout_that_takes_no_more_is_said(folder: Path, words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fanout", *words],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 3
+    assert done.stderr == "fanout: stdout can't be written: No space left on device\n"
+
+
+def test_a_log_that_is_full_ends_no_run(folder: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fanout", "run", "logon", "--server", "null:3"],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stderr=full,
+            check=False,
+        )
+
+    assert done.returncode == 0
+
+
 def test_results_that_are_there_are_not_overwritten_without_force(folder: Path) -> None:
     (folder / "out.jsonl").write_text("precious\n")
     words = ("run", "logon", "--server", "null:2", "-w", "1", "-o", "out.jsonl")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ class FakeEngine:
         self.living += 1
         self.events += self.scripts.popleft()
 
-    def send(self, _number: int, _message: Any) -> None:
+    def send(self, _number: int, _message: object) -> None:
         """It is heard."""
 
     def kill(self, _number: int) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +18,7 @@ import click
 from fanout.cli.looking import export, mailboxes, plan, show
 from fanout.cli.running import resume, run
 from fanout.cli.words import say
-from fanout.errors import FanoutError
+from fanout.errors import FanoutError, ReaderGoneError
 
 #: The exit code of a bug in fanout; those of other endings are FanoutError's, and 128 + the signal.
 BUG = 70
@@ -30,18 +31,28 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+    except ReaderGoneError as error:
+        _let_go_of_stdout()
+        code = error.exit_code
     except FanoutError as error:
         say(f"fanout: {error}")
+        _let_go_of_stdout()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 128 + signal.SIGINT
-    except BrokenPipeError:  # whoever read our stdout has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + signal.SIGPIPE
     except Exception:  # noqa: BLE001 - said as what it is
         say(f"{traceback.format_exc()}\nfanout: this is a bug in fanout, please report it with the lines above")
         code = BUG
     sys.exit(code or 0)
+
+
+def _let_go_of_stdout() -> None:
+    """What stdout did not take is not written again at exit."""
+    if sys.stdout is not None:
+        with suppress(OSError):
+            sys.stdout.flush()
+            return
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

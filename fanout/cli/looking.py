@@ -9,7 +9,9 @@ import click
 
 from fanout import summary
 from fanout.cli.words import MAILBOXES, WORKFORCE, give, say, words_of
+from fanout.cli.words import show as show_line
 from fanout.conduct import Conductor
+from fanout.errors import ReaderGoneError, StoppedError
 from fanout.ledger import TemporaryLedger
 from fanout.partition import chunks
 from fanout.runfile import RunFile
@@ -41,7 +43,7 @@ def mailboxes(**given: Any) -> None:  # noqa: ANN401 - the values of many option
     """
     roster, _ = _survey(given | _NO_WORKFORCE)
     for first in range(0, roster.count, LINES):
-        click.echo("\n".join(roster.names(range(first, min(first + LINES, roster.count)))))
+        show_line("\n".join(roster.names(range(first, min(first + LINES, roster.count)))))
     say(f"{roster.count:,} mailboxes: {roster.source}")
 
 
@@ -54,10 +56,10 @@ def plan(**given: Any) -> None:  # noqa: ANN401 - the values of many options
     fanout plan --server sim:2000 -w 4 --chunk-size auto
     """
     roster, how = _survey(given)
-    click.echo("chunk\tmailboxes\tfirst\tlast")
+    show_line("chunk\tmailboxes\tfirst\tlast")
     sizes = []
     for number, ordinals in enumerate(chunks(how, roster.count), 1):
-        click.echo(f"{number}\t{len(ordinals)}\t{roster.name(ordinals[0])}\t{roster.name(ordinals[-1])}")
+        show_line(f"{number}\t{len(ordinals)}\t{roster.name(ordinals[0])}\t{roster.name(ordinals[-1])}")
         sizes.append(len(ordinals))
     say(f"{roster.count:,} mailboxes in {len(sizes):,} chunks of {min(sizes):,} to {max(sizes):,}: {roster.source}")
 
@@ -81,9 +83,14 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
     """
     with RunFile.open(run_file) as file:
         sink = Sink.open(output, force=force)
-        for lines in file.lines():
-            sink.write(lines)
-        sink.close()
+        try:
+            for lines in file.lines():
+                sink.write(lines)
+            sink.close()
+        except StoppedError as error:
+            if isinstance(error.__cause__, BrokenPipeError):
+                raise ReaderGoneError from error
+            raise
 
 
 @click.command()
@@ -104,4 +111,4 @@ def show(run_file: Path, mailbox: str | None, *, failed: bool) -> None:
         else:
             lines = summary.of_run(file)
         for line in lines:
-            click.echo(line)
+            show_line(line)

@@ -189,12 +189,18 @@ class _Ready:
 
 
 def _start(file: RunFile, intent: Intent, given: dict[str, Any]) -> int:
+    sink = None
     try:
         with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
             roster, how = conductor.survey()
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), quiet=given["quiet"])
+    except UsageError:  # a mistake leaves nothing
+        if sink:
+            sink.discard()
+        file.discard()
+        raise
     except BaseException:
         file.roll_back()
         if not file.sittings():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fanout.conduct import Mailboxes, Workforce
+from fanout.errors import ReaderGoneError, StoppedError
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice, read_names
 from workers.messages import MAX_MESSAGE, MAX_RESULT
@@ -28,7 +30,18 @@ LARGEST_RESULT = MAX_MESSAGE // 2
 
 def say(line: str) -> None:
     """A line for people: stdout is for records."""
-    click.echo(line, err=True)
+    with suppress(OSError):  # a log that is full, a terminal that is gone: no reason to end a run
+        click.echo(line, err=True)
+
+
+def show(text: str) -> None:
+    """Write what was asked for to stdout. Raises ReaderGoneError, or StoppedError when it takes no more."""
+    try:
+        click.echo(text)
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+    except OSError as error:
+        raise StoppedError(f"stdout can't be written: {error.strerror}") from error
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
