@@ -119,8 +119,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     when to give up. `allow_writes`: whether a job that says that it writes may be run.
 
     A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Ctrl-C ends the run
-    and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run and StoppedError when the server
-    can't be listed.
+    and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run, StoppedError when the server
+    can't be listed, and CredentialsError when it refuses the account.
     """
     _check(job, mailboxes, limit, options)
     told = Task(

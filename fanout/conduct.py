@@ -120,8 +120,8 @@ class Conductor:
     def survey(self) -> tuple[Roster, Partition]:
         """List the roster into the ledger, and decide how it is cut.
 
-        Raises UsageError for an empty roster and for a chunk above the capacity, StoppedError when the server can't be
-        listed.
+        Raises UsageError for an empty roster and for a chunk above the capacity, CredentialsError when the server refuses
+        the account, StoppedError when it can't be listed.
         """
         force, given = self._workforce, self._mailboxes.names
         asked = Names.NONE if given is not None else self._mailboxes.choice.names

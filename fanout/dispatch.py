@@ -13,6 +13,8 @@ What it guarantees, whatever the events and their order:
    no attempt counted. A mailbox that ends its workers again and again is settled with that cause.
 4. What a worker says must fit what it was given: its chunks in order, and in each the mailboxes in order. If not, the
    worker is killed, and what it said is not believed.
+5. A job that must not be called for a mailbox twice gets one mailbox at a time, each behind a Risk. If its worker ends at
+   it, or may have, it is settled as uncertain; a Keep, Settle, Retry or Safe takes the Risk away.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from fanout.events import (
     Note,
     Reading,
     Retry,
+    Risk,
+    Safe,
     Send,
     Settle,
     StartWorker,
@@ -113,6 +117,20 @@ class _Worker(msgspec.Struct):
     #: Whether a mailbox under way may not simply be visited again.
     uncertain: bool = False
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.flights) >= (1 if self.uncertain else CREDIT)
+
+    def suspect(self, at: int | None) -> int | None:
+        """The mailbox that has to answer for the worker's end, which its slot says was `at` one.
+
+        What a worker said that is killed for nonsense was not heard. So where its job must not be called for a mailbox
+        twice, it may be done with the one that it had.
+        """
+        if self.uncertain and self.state is _State.DYING and self.flights:
+            return self.flights[0].next
+        return at
+
 
 class Dispatch:
     """A run's decisions, from Begun to the last mailbox."""
@@ -148,9 +166,11 @@ class Dispatch:
 
     def wake_at(self, now: float) -> float:
         """When it wants to be told Looked again, whatever happens until then. Seconds, like every time here."""
-        times = [self._work.due(), self._pace.next_token(now), self._restart_at]
-        # What was due before now waits for a worker, not for a time.
-        return min([now + self._watch.interval(), *(time for time in times if time is not None and time > now)])
+        wake = now + self._watch.interval
+        for time in (self._work.due(), self._pace.next_token(now), self._restart_at):
+            if time is not None and now < time < wake:  # what was due before now waits for a worker, not for a time
+                wake = time
+        return wake
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """The commands that an event asks for, in the order in which they are to be performed.
@@ -346,27 +366,28 @@ class Dispatch:
     def _take_back(self, worker: _Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
         """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
         verdicts: list[Command] = []
-        at = event.at
+        at = worker.suspect(event.at)
         blamed = False
         flights, worker.flights = worker.flights, deque()
         for flight in flights:
             attempt = flight.chunk.attempt
             if at is None or not flight.next <= at < flight.stop:
                 self._work.put_back(Neighbours(flight.next, flight.stop, attempt))
+                verdicts += [Safe(flight.next)] if worker.uncertain else []
                 continue
             blamed = True
             self._work.put_back(Neighbours(flight.next, at, attempt))
             self._work.put_back(Neighbours(at + 1, flight.stop, attempt))
             alone = flight.chunk.count == 1
-            verdicts += self._blame(at, attempt, self._death(worker, event, now, alone=alone), now)
+            seconds = self._watch.seconds(event.worker, at, now)
+            verdicts += self._blame(at, attempt, self._death(worker, event, seconds, alone=alone), now)
         return verdicts, blamed
 
-    def _death(self, worker: _Worker, event: Ended, now: float, *, alone: bool) -> Death:
-        assert event.at is not None
+    def _death(self, worker: _Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
         return Death(
             how=event.how,
             words=event.words,
-            seconds=self._watch.seconds(event.worker, event.at, now),
+            seconds=seconds,
             doom=self._watch.doom(event.worker),
             uncertain=worker.uncertain,
             by_us=worker.state is _State.DYING,
@@ -400,18 +421,18 @@ class Dispatch:
         """Fill every worker's credit: there may be work again for those that had run out of it."""
         if self.finished:
             return []
-        hungry = [(n, worker) for n, worker in enumerate(self._workers) if len(worker.flights) < CREDIT]
+        hungry = [(n, worker) for n, worker in enumerate(self._workers) if not worker.is_full]
         return [command for number, worker in hungry for command in self._feed(number, worker, now)]
 
     def _feed(self, number: int, worker: _Worker, now: float) -> list[Command]:
         """Fill the worker's credit, as far as the pace allows."""
         commands: list[Command] = []
-        while worker.state is _State.READY and len(worker.flights) < CREDIT and self._may_work(worker):
-            chunk = self._next_chunk(now)
+        while worker.state is _State.READY and not worker.is_full and self._may_work(worker):
+            chunk = self._next_chunk(now, 1 if worker.uncertain else None)
             if chunk is None:
                 break
             worker.flights.append(_Flight(chunk, chunk.first))
-            commands.append(Send(number, chunk))
+            commands += [Risk(chunk.first), Send(number, chunk)] if worker.uncertain else [Send(number, chunk)]
         return commands
 
     def _may_work(self, worker: _Worker) -> bool:
@@ -419,8 +440,11 @@ class Dispatch:
             return True
         return bool(worker.flights) or self._pace.room(sum(bool(each.flights) for each in self._workers))
 
-    def _next_chunk(self, now: float) -> Chunk | None:
+    def _next_chunk(self, now: float, largest: int | None) -> Chunk | None:
+        """What goes out next, `largest` mailboxes at the most; None where only the partition and the pace limit it."""
         most = self._pace.most(now)
+        if largest is not None:
+            most = min(most, largest)
         neighbours = self._work.take(now, most) if most else None
         if neighbours is None:
             return None

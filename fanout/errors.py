@@ -1,4 +1,4 @@
-"""Whose fault it is: the three ways in which a run as a whole can fail, each with its exit code.
+"""Whose fault it is: the ways in which a run as a whole can fail, each with its exit code.
 
 A mailbox that fails is none of them: it is an outcome. An exception of any other class is a bug in fanout.
 """
@@ -24,6 +24,12 @@ class ReaderGoneError(FanoutError):
     """Whoever read our stdout has had enough, as `head` has. Nobody needs to be told."""
 
     exit_code = 128 + signal.SIGPIPE
+
+
+class CredentialsError(FanoutError):
+    """The server refuses the account. It was asked once, and nothing is tried again (EX_NOPERM of sysexits.h)."""
+
+    exit_code = 77
 
 
 class StoppedError(FanoutError):

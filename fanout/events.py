@@ -139,10 +139,25 @@ class Retry(_Fact, frozen=True):
     error: Error
 
 
+class Risk(_Fact, frozen=True):
+    """A mailbox is about to be given out to a job that must not be called for it twice: durable before it is."""
+
+    ordinal: int
+
+
+class Safe(_Fact, frozen=True):
+    """A mailbox that was at risk came back, and was not begun."""
+
+    ordinal: int
+
+
 class Note(_Fact, frozen=True):
     """What a job printed, to be kept with its mailbox."""
 
     printed: Printed
 
 
-Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Keep | Settle | Retry | Note
+#: What the merge takes.
+Word = Keep | Settle | Retry | Risk | Safe | Note
+
+Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Word

@@ -71,6 +71,14 @@ class Ledger(Protocol):
         """Take what a job printed."""
         ...
 
+    def risk(self, ordinal: int) -> None:
+        """Take that a mailbox is given out to a job that must not be called for it twice, until more is told of it."""
+        ...
+
+    def safe(self, ordinal: int) -> None:
+        """Take that a mailbox at risk came back, and was not begun."""
+        ...
+
     def standing(self, total: object, sink: SinkPlace | None) -> None:
         """Take what all outcomes come to, and how far the sink follows, which belong to the next commit."""
         ...
@@ -136,6 +144,12 @@ class TemporaryLedger:
 
     def note(self, printed: Printed) -> None:
         self.output[printed.ordinal] = self.output.get(printed.ordinal, "") + printed.text
+
+    def risk(self, ordinal: int) -> None:
+        """Nobody goes on with this run."""
+
+    def safe(self, ordinal: int) -> None:
+        """Nor is it asked what was under way."""
 
     def standing(self, total: object, sink: SinkPlace | None) -> None:
         """The merge knows it, and nobody goes on with this run."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.errors import StoppedError
+from fanout.errors import CredentialsError, StoppedError
 from fanout.events import Babbled, Ended, Heard
+from workers.causes import Cause
 from workers.messages import Announced, Begin, Listed, ListMailboxes, Names, Ready, Unable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Listing:
                 self._ended = self._ended or isinstance(event, Ended)
 
     def announced(self) -> Announced:
-        """What the server says of itself; to be asked once, and first. Raises StoppedError."""
+        """What the server says of itself; to be asked once, and first. Raises StoppedError, CredentialsError."""
         for message in self._messages:
             if isinstance(message, Announced):
                 return message
@@ -80,6 +81,8 @@ class Listing:
 
     def _said(self, event: Event) -> Iterator[ToParent]:
         match event:
+            case Heard(message=Unable(error)) if error.cause is Cause.CREDENTIALS:
+                raise CredentialsError(f"the server refuses the account: {error.message}; nothing is tried again")
             case Heard(message=Unable(error)):
                 raise StoppedError(f"the mailboxes can't be listed: {error.message}")
             case Heard(message=Ready()):

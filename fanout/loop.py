@@ -26,6 +26,8 @@ from fanout.events import (
     Note,
     Reading,
     Retry,
+    Risk,
+    Safe,
     Send,
     Settle,
     StartWorker,
@@ -47,7 +49,8 @@ if TYPE_CHECKING:
 #: Seconds between two commits: what a crash of the whole machine may cost, in work done again.
 COMMIT_SECONDS = 1.0
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: What asks a run to end: a terminal that is closed, too.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Engine(Protocol):
@@ -121,7 +124,7 @@ class Loop:
                 if not self._roster.numbered:
                     chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
                 self._engine.send(worker, chunk)
-            case Keep() | Settle() | Retry() | Note():
+            case Keep() | Settle() | Retry() | Risk() | Safe() | Note():
                 self._merge.accept(command)
             case StartWorker(worker):
                 self._engine.start(worker, self._begin)
@@ -148,7 +151,7 @@ class Loop:
 
 @contextmanager
 def _signals(wake: socket.socket) -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM in a list instead of being interrupted anywhere, and wake the engine.
+    """Note SIGINT, SIGTERM and SIGHUP in a list instead of being interrupted anywhere, and wake the engine.
 
     Only the main thread may do so; a run in another thread is not interrupted.
     """
@@ -156,11 +159,12 @@ def _signals(wake: socket.socket) -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield caught
         return
-    before = [signal.signal(number, lambda number, _: caught.append(number)) for number in _SIGNALS]
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = [signal.signal(number, lambda number, _: caught.append(number)) for number in heeded]
     descriptor = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     try:
         yield caught
     finally:
         signal.set_wakeup_fd(descriptor)
-        for number, handler in zip(_SIGNALS, before, strict=True):
+        for number, handler in zip(heeded, before, strict=True):
             signal.signal(number, handler)

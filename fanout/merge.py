@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.events import Keep, Note, Retry, Settle
+from fanout.events import Keep, Note, Retry, Risk, Safe, Settle
 from fanout.outcomes import failure_line
 from workers import totals
 
 if TYPE_CHECKING:
+    from fanout.events import Word
     from fanout.ledger import Ledger
     from fanout.roster import Roster
     from fanout.sink import Sink
@@ -34,8 +35,8 @@ class Merge:
     def failed(self) -> int:
         return self.causes.total()
 
-    def accept(self, command: Keep | Settle | Retry | Note) -> None:
-        """Take what a command says is settled."""
+    def accept(self, command: Word) -> None:
+        """Take what a command says has become of mailboxes. A Risk is durable on return."""
         match command:
             case Keep(found=found, attempts=attempts, total=total):
                 self._ledger.keep(found, attempts)
@@ -52,6 +53,11 @@ class Merge:
                 self._ledger.retried(ordinal, attempt, line)
             case Note(printed):
                 self._ledger.note(printed)
+            case Risk(ordinal):
+                self._ledger.risk(ordinal)
+                self.commit()
+            case Safe(ordinal):
+                self._ledger.safe(ordinal)
 
     def commit(self) -> None:
         """Make durable all that was accepted. The sink comes first: it may be ahead of the ledger, never behind it."""

@@ -3,6 +3,7 @@
 the run file  --facts-->  what was asked for
 the server    --listed again-->  a digest, compared with the roster's
 the job       --hashed again-->  compared with the code that ran
+under way     --no outcome-->  failed as uncertain, where the job must not be called for a mailbox twice
 outcomes      --gaps-->  what is left to do
 """
 
@@ -19,10 +20,12 @@ from fanout.code import code_of
 from fanout.conduct import Conductor
 from fanout.errors import UsageError
 from fanout.ledger import SinkPlace, TemporaryLedger
+from fanout.outcomes import failure_line
 from fanout.roster import Choice, Roster
 from fanout.sink import STDOUT, Sink
 from fanout.work import Todo
-from workers.messages import Recording
+from workers.causes import Cause
+from workers.messages import Error, Recording
 from workers.servers import server_at
 
 if TYPE_CHECKING:
@@ -35,6 +38,14 @@ if TYPE_CHECKING:
 
 #: Names read at a time.
 PAGE = 1000
+
+#: Of a mailbox that a job which writes was at when everything was killed.
+BROKEN_OFF = Error(
+    "RunKilled",
+    "the run was killed while the job was at this mailbox, or about to be; it may have written there, so it is not "
+    f"called again unless --only-failed={Cause.UNCERTAIN} asks for it",
+    Cause.UNCERTAIN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,32 @@ def survey(file: RunFile, intent: Intent, *, accept_changes: bool) -> Unchanged:
     new_code = code.text if code.digest != before.job_hash else None
     sitting = facts.sitting(code.digest, names)
     return Unchanged(how, msgspec.structs.replace(sitting, accepted=changes, job_code=new_code))
+
+
+def settle_uncertain(file: RunFile) -> int:
+    """Settle as failed what was under way when the run was killed, and must not be begun again by itself; how many.
+
+    It is committed, and in the sink. Raises StoppedError when that can't be written, and nothing is settled.
+    """
+    ordinals = file.at_risk()
+    if not ordinals:
+        return 0
+    name = roster(file).name
+    for ordinal in ordinals:
+        attempts = 1 + sum(1 for _ in file.attempts(ordinal))
+        file.settle(ordinal, failure_line(name(ordinal), BROKEN_OFF, attempts, 0.0))
+    _write_anew(file)
+    file.commit()
+    return len(ordinals)
+
+
+def _write_anew(file: RunFile) -> None:
+    """Have the sink follow the records, some of which it never had."""
+    told = file.facts()["sink"]
+    if told is not None and told["path"] != STDOUT:
+        anew = Sink.follow(SinkPlace(told["path"], None), file.lines)
+        file.standing(file.before().total, anew.place)
+        anew.close()
 
 
 def todo(file: RunFile) -> Todo:

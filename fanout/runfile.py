@@ -26,7 +26,7 @@ from fanout.errors import StoppedError, UsageError
 from fanout.ledger import Before, SinkPlace
 from fanout.locks import FileLock, check_file_system
 from fanout.outcomes import Outcome, read_records
-from fanout.schema import APPLICATION_ID, FORMAT, TABLES
+from fanout.schema import APPLICATION_ID, FORMAT, SETTLED, TABLES, check_format
 from fanout.sitting import Sitting
 from fanout.work import Todo
 from workers.causes import Cause
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
 
 #: Rows read at a time where a reading goes on while the run does.
 PAGE = 10_000
-
-_SETTLED = """
-SELECT first, count FROM done INDEXED BY done_ranges WHERE first > ?1
-UNION ALL SELECT ordinal, 1 FROM failed WHERE ordinal > ?1
-ORDER BY 1 LIMIT ?2
-"""
 
 _NAMES = "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
 
@@ -59,6 +53,8 @@ class RunFile:
         self._lock = lock
         self._is_open = True
         self._names_end = 0
+        #: Ordinals that may stand in `under_way`: empty for a job that does not write, so that it costs nothing.
+        self._at_risk: set[int] = set()
 
     @classmethod
     def create(cls, path: Path) -> RunFile:
@@ -116,7 +112,9 @@ class RunFile:
         connection = None
         try:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-            _check_format(path, connection)
+            [(application,)] = connection.execute("PRAGMA application_id")
+            [(version,)] = connection.execute("PRAGMA user_version")
+            check_format(path, application, version)
         except (sqlite3.Error, UsageError) as error:
             if connection:
                 connection.close()
@@ -205,16 +203,33 @@ class RunFile:
     def keep(self, found: Found, attempts: int) -> None:
         row = (found.first, found.count, attempts, found.lines)
         self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?)", [row])
+        self.safe(found.first)  # what is at risk goes out alone
 
     def settle(self, ordinal: int, line: bytes) -> None:
         self._execute_many("INSERT INTO failed VALUES (?, ?)", [(ordinal, line)])
+        self.safe(ordinal)
 
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
         self._execute_many("INSERT INTO attempts (ordinal, attempt, line) VALUES (?, ?, ?)", [(ordinal, attempt, line)])
+        self.safe(ordinal)
 
     def note(self, printed: Printed) -> None:
         row = (printed.ordinal, printed.text)
         self._execute_many("INSERT INTO output (ordinal, text) VALUES (?, ?)", [row])
+
+    def risk(self, ordinal: int) -> None:
+        self._at_risk.add(ordinal)
+        self._execute_many("INSERT OR IGNORE INTO under_way VALUES (?)", [(ordinal,)])
+
+    def safe(self, ordinal: int) -> None:
+        if ordinal in self._at_risk:
+            self._at_risk.remove(ordinal)
+            self._execute_many("DELETE FROM under_way WHERE ordinal = ?", [(ordinal,)])
+
+    def at_risk(self) -> list[int]:
+        """The ordinals that were at risk when the last sitting ended or was killed. Taken up here, to be told of."""
+        self._at_risk.update(ordinal for (ordinal,) in self._query("SELECT ordinal FROM under_way"))
+        return sorted(self._at_risk)
 
     def standing(self, total: object, sink: SinkPlace | None) -> None:
         self.tell(totals=total)
@@ -233,7 +248,7 @@ class RunFile:
     def _settled(self) -> Iterator[tuple[int, int]]:
         """Ranges that have their outcome. By pages, for a reader that takes its time would keep the log from being emptied."""
         last = -1
-        while page := list(self._query(_SETTLED, last, PAGE)):
+        while page := list(self._query(SETTLED, last, PAGE)):
             yield from page
             last = page[-1][0]
 
@@ -344,11 +359,8 @@ class RunFile:
         with suppress(StoppedError, sqlite3.Error):
             self.roll_back()
             self._connection.execute("PRAGMA journal_mode = DELETE")
-        for suffix in (
-            "-wal",
-            "-shm",
-            "",
-        ):  # while it is held still, and itself last: what has that name then is another's
+        # While it is held still, and itself last: what has that name then is another's.
+        for suffix in ("-wal", "-shm", ""):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         self._let_go()
 
@@ -386,15 +398,3 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _check_format(path: Path, connection: sqlite3.Connection) -> None:
-    try:
-        [(application,)] = connection.execute("PRAGMA application_id")
-        [(version,)] = connection.execute("PRAGMA user_version")
-    except sqlite3.Error as error:
-        raise UsageError(f"no run file can be read here: {path}: {error}") from error
-    if application != APPLICATION_ID:
-        raise UsageError(f"this is no run file of fanout: {path}")
-    if version != FORMAT:
-        raise UsageError(f"{path} has the run file format {version}; this fanout reads {FORMAT}")

@@ -1,12 +1,19 @@
-"""The tables of a run file."""
+"""The tables of a run file, and the numbers by which it is known."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: `PRAGMA application_id`: "fano", so that `file` and we know our own.
 APPLICATION_ID = 0x66616E6F
 
 #: `PRAGMA user_version`: raised when the tables change.
-FORMAT = 1
+FORMAT = 2
 
 #: The tables, and the view for people.
 TABLES = """
@@ -23,6 +30,8 @@ CREATE TABLE failed (ordinal INTEGER PRIMARY KEY, line BLOB NOT NULL);
 CREATE TABLE attempts (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, attempt INTEGER NOT NULL,
     line BLOB NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')));
     -- the records of attempts that failed and were followed by another one, in the order in which they were made
+CREATE TABLE under_way (ordinal INTEGER PRIMARY KEY);
+    -- mailboxes given out to a job that must not be called for one twice, until they have an outcome or another attempt
 CREATE INDEX attempts_by_ordinal ON attempts (ordinal);
 CREATE TABLE sittings (number INTEGER PRIMARY KEY, operator TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
     command TEXT NOT NULL, versions TEXT NOT NULL, begun TEXT NOT NULL, job_hash TEXT, roster_digest TEXT NOT NULL,
@@ -42,3 +51,18 @@ CREATE VIEW outcomes AS
         value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds
     FROM record;
 """
+
+#: The ranges that have their outcome, behind an ordinal, so many of them. The index holds them without the records.
+SETTLED = """
+SELECT first, count FROM done INDEXED BY done_ranges WHERE first > ?1
+UNION ALL SELECT ordinal, 1 FROM failed WHERE ordinal > ?1
+ORDER BY 1 LIMIT ?2
+"""
+
+
+def check_format(path: Path, application: int, version: int) -> None:
+    """Raise UsageError for what is no run file, or has another format."""
+    if application != APPLICATION_ID:
+        raise UsageError(f"this is no run file of fanout: {path}")
+    if version != FORMAT:
+        raise UsageError(f"{path} has the run file format {version}; this fanout reads {FORMAT}")

@@ -50,17 +50,19 @@ class _Seen(msgspec.Struct):
     asked_at: float | None = None
 
 
+def _interval(limits: Limits) -> float:
+    given = [limit for limit in (limits.timeout, limits.stall_timeout) if limit]
+    return max(FASTEST_LOOK, min([SLOWEST_LOOK, *(limit / LOOKS for limit in given)]))
+
+
 class Watch:
     """Over all workers of a run."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._seen: dict[int, _Seen] = {}
-
-    def interval(self) -> float:
-        """Seconds between two looks."""
-        limits = [limit for limit in (self._limits.timeout, self._limits.stall_timeout) if limit]
-        return max(FASTEST_LOOK, min([SLOWEST_LOOK, *(limit / LOOKS for limit in limits)]))
+        #: Seconds between two looks.
+        self.interval = _interval(limits)
 
     def look(self, reading: Reading, now: float) -> list[Command]:
         """What is to be done about a worker, by what was seen of it."""

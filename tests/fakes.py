@@ -63,6 +63,9 @@ class FakeSession:
     opened: list[int] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
 
+    def check(self) -> None:
+        """Nobody is refused."""
+
     def open(self, address: str) -> AbstractContextManager[Mailbox]:
         return nullcontext(FakeMailbox(address))
 
@@ -123,6 +126,12 @@ class FakeLedger:
 
     def note(self, printed: Printed) -> None:
         self.taken.append(printed)
+
+    def risk(self, ordinal: int) -> None:
+        self.taken.append(("risk", ordinal))
+
+    def safe(self, ordinal: int) -> None:
+        self.taken.append(("safe", ordinal))
 
     def standing(self, total: object, sink: SinkPlace | None) -> None:
         self.standings.append((total, sink))

@@ -245,6 +245,15 @@ def sign(mailbox: Mailbox, *, book: str, killed_at: str = "") -> int:
     return 1
 
 
+@job(writes=True)
+def sign_and_hang(mailbox: Mailbox, *, book: str, at: str) -> int:
+    """Write the mailbox's name into a book; behind that, hang at one of them for ever."""
+    sign(mailbox, book=book)
+    if mailbox.address == at:
+        signal.pause()
+    return 1
+
+
 def leave_child(mailbox: Mailbox) -> int:  # noqa: ARG001 - a job takes a mailbox
     """Start a process that outlives its worker, and tell its pid."""
     return subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True).pid

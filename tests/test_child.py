@@ -15,7 +15,6 @@ import msgspec
 import pytest
 
 from workers.causes import Cause
-from workers.child import PAGE
 from workers.linux import DUMP
 from workers.messages import (
     Announced,
@@ -40,6 +39,7 @@ from workers.messages import (
     frame,
 )
 from workers.output import IMPORTED
+from workers.roster import PAGE
 from workers.slots import Slots
 
 pytestmark = pytest.mark.spawns

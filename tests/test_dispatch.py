@@ -20,6 +20,8 @@ from fanout.events import (
     Note,
     Reading,
     Retry,
+    Risk,
+    Safe,
     Send,
     Settle,
     StartWorker,
@@ -174,7 +176,55 @@ def test_a_mailbox_that_may_have_been_written_to_is_never_visited_again_by_itsel
     assert isinstance(settled, Settle)
     assert (settled.ordinal, settled.error.cause) == (0, Cause.UNCERTAIN)
     assert restarted == StartWorker(0)
-    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(2, 1, 1))]
+    assert after(dispatch, Heard(0, Ready(uncertain=True))) == [Risk(1), Send(0, Chunk(2, 1, 1))]
+
+
+def test_an_uncertain_worker_gets_one_mailbox_at_a_time_each_behind_its_risk() -> None:
+    dispatch = Dispatch(100, Fixed(10), workers=2)
+    ready = Ready(uncertain=True)
+
+    assert after(dispatch, Begun(), Heard(0, ready)) == [Risk(0), Send(0, Chunk(1, 0, 1))]
+    assert after(dispatch, Heard(1, ready)) == [Risk(1), Send(1, Chunk(2, 1, 1))]
+    assert after(dispatch, Looked([])) == []
+    assert after(dispatch, Heard(0, found(1, 0, 1))) == [
+        Keep(0, found(1, 0, 1), 1, 1),
+        Risk(2),
+        Send(0, Chunk(3, 2, 1)),
+    ]
+
+
+def test_a_mailbox_that_an_uncertain_worker_had_not_begun_is_safe_and_given_out_again() -> None:
+    dispatch = Dispatch(2, Fixed(2), workers=1)
+    after(dispatch, Begun(), Heard(0, Ready(uncertain=True)), Interrupted(2), Heard(0, Leaving("asked to")))
+
+    assert after(dispatch, Ended(0, "exit code 0", None)) == [Safe(0)]
+    assert dispatch.stopped_by == Interrupted(2)
+
+    killed = Dispatch(2, Fixed(2), workers=1)
+    after(killed, Begun(), Heard(0, Ready(uncertain=True)))
+
+    assert after(killed, Ended(0, "SIGKILL", None)) == [Safe(0), StartWorker(0)]
+    assert after(killed, Heard(0, Ready(uncertain=True))) == [Risk(0), Send(0, Chunk(2, 0, 1))]
+
+
+def test_an_uncertain_worker_that_was_killed_for_nonsense_may_be_done_with_its_mailbox() -> None:
+    """What it said behind the nonsense was not heard, so a slot at no mailbox proves nothing."""
+    dispatch = Dispatch(2, Fixed(2), workers=1)
+    after(dispatch, Begun(), Heard(0, Ready(uncertain=True)), Babbled(0, "noise"))
+
+    settled, restarted = after(dispatch, Ended(0, "SIGKILL", None))
+
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.error.cause) == (0, Cause.UNCERTAIN)
+    assert restarted == StartWorker(0)
+
+
+def test_an_uncertain_mailbox_that_failed_and_is_tried_again_is_at_risk_again() -> None:
+    dispatch = Dispatch(1, Fixed(1), workers=1, policy=Policy(retries=1, backoff=1.0))
+    after(dispatch, Begun(), Heard(0, Ready(uncertain=True)))
+
+    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, CUT))) == [Retry(0, 1, 0.5, CUT)]
+    assert dispatch.handle(Looked([]), 1.0) == [Risk(0), Send(0, Chunk(2, 0, 1, attempt=2))]
 
 
 def test_a_failure_that_can_pass_is_followed_by_a_second_attempt_after_a_wait() -> None:
@@ -427,6 +477,15 @@ def test_a_worker_that_cannot_work_at_all_stops_the_run() -> None:
     assert after(dispatch, Begun(), Heard(0, Unable(error))) == []
     assert dispatch.finished
     assert dispatch.stopped_by == error
+
+
+def test_credentials_that_are_refused_in_the_middle_stop_the_run_and_settle_nothing() -> None:
+    dispatch = begun(10, 5, 2)
+    expired = Error("MapiError", "Connect: expired", Cause.CREDENTIALS)
+
+    assert after(dispatch, Heard(1, Unable(expired))) == []
+    assert dispatch.finished
+    assert (dispatch.stopped_by, dispatch.settled) == (expired, 0)
 
 
 @pytest.mark.parametrize("impossible", [Heard(0, Ready()), Ended(0, "exit code 0", None)])

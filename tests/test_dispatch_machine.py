@@ -20,6 +20,9 @@ from fanout.events import (
     KillWorker,
     Looked,
     Reading,
+    Retry,
+    Risk,
+    Safe,
     Send,
     Settle,
     StartWorker,
@@ -56,13 +59,20 @@ class DispatchMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.outcomes: Counter[int] = Counter()
+        self.at_risk: set[int] = set()
         self.living: dict[int, FakeWorker] = {}
         self.now = 0.0
         self.events: list[tuple[Event, float]] = []
         self.commands: list[Command] = []
 
-    @initialize(count=st.integers(1, 60), workers=st.integers(1, 5), how=st.sampled_from([Fixed, Guided]))
-    def begin(self, count: int, workers: int, how: type[Fixed | Guided]) -> None:
+    @initialize(
+        count=st.integers(1, 60),
+        workers=st.integers(1, 5),
+        how=st.sampled_from([Fixed, Guided]),
+        uncertain=st.booleans(),
+    )
+    def begin(self, count: int, workers: int, how: type[Fixed | Guided], *, uncertain: bool) -> None:
+        self.ready = Ready(uncertain)
         partition = Fixed(SIZE) if how is Fixed else Guided(workers, SIZE)
         self.args = (count, partition, workers, POLICY)
         self.dispatch = Dispatch(*self.args)
@@ -85,10 +95,23 @@ class DispatchMachine(RuleBasedStateMachine):
                 self.living[number].leaving = True
             case Send(number, chunk):
                 self.living[number].chunks.append(chunk)
+                assert not self.ready.uncertain or set(chunk.ordinals) <= self.at_risk
+            case _:
+                self.note(command)
+
+    def note(self, command: Command) -> None:
+        """What the merge would have."""
+        match command:
             case Keep(found=found):
                 self.outcomes.update(range(found.first, found.first + found.count))
+                self.at_risk.discard(found.first)
             case Settle(ordinal=ordinal):
                 self.outcomes[ordinal] += 1
+                self.at_risk.discard(ordinal)
+            case Risk(ordinal):
+                self.at_risk.add(ordinal)
+            case Retry(ordinal=ordinal) | Safe(ordinal):
+                self.at_risk.discard(ordinal)
 
     def some(self, data: st.DataObject, numbers: list[int]) -> int:
         return data.draw(st.sampled_from(sorted(numbers)))
@@ -101,7 +124,7 @@ class DispatchMachine(RuleBasedStateMachine):
     def become_ready(self, data: st.DataObject) -> None:
         number = self.some(data, [n for n, worker in self.living.items() if not worker.ready])
         self.living[number].ready = True
-        self.happen(Heard(number, Ready()))
+        self.happen(Heard(number, self.ready))
 
     @precondition(lambda self: self.busy())
     @rule(data=st.data())
@@ -195,6 +218,11 @@ class DispatchMachine(RuleBasedStateMachine):
         assert all(count == 1 for count in self.outcomes.values())
 
     @invariant()
+    def what_is_at_risk_is_what_a_worker_has(self) -> None:
+        had = {ordinal for worker in self.living.values() for chunk in worker.chunks for ordinal in chunk.ordinals}
+        assert self.at_risk == (had if self.ready.uncertain else set())
+
+    @invariant()
     def nobody_has_more_than_the_credit_or_a_chunk_above_the_size(self) -> None:
         for worker in self.living.values():
             assert len(worker.chunks) <= CREDIT
@@ -209,6 +237,7 @@ class DispatchMachine(RuleBasedStateMachine):
                 self.work_in_peace(number, worker)
         if self.dispatch.stopped_by is None:
             assert sorted(self.outcomes) == list(range(self.dispatch.count))
+            assert not self.at_risk
         self.no_mailbox_has_two_outcomes()
         self.the_same_events_give_the_same_commands()
 
@@ -221,7 +250,7 @@ class DispatchMachine(RuleBasedStateMachine):
             self.happen(Ended(number, "exit code 0", None))
         elif not worker.ready:
             worker.ready = True
-            self.happen(Heard(number, Ready()))
+            self.happen(Heard(number, self.ready))
         elif worker.chunks:
             chunk, first = worker.chunks[0], worker.at()
             count = chunk.count - worker.told

@@ -117,4 +117,4 @@ def test_a_pure_module_cannot_reach_the_world(path: str) -> None:
 def test_visits_know_no_pipe_and_no_server() -> None:
     used = {name.split(".")[1] for name in imports(ROOT / "workers/visit.py") if name.startswith("workers.")}
 
-    assert used <= {"failures", "mailbox", "messages", "output", "servers", "slots", "totals"}
+    assert used <= {"causes", "failures", "mailbox", "messages", "output", "servers", "slots", "totals"}

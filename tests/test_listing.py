@@ -4,7 +4,7 @@ from collections import deque
 
 import pytest
 
-from fanout.errors import StoppedError
+from fanout.errors import CredentialsError, StoppedError
 from fanout.events import Babbled, Ended, Event, Heard
 from fanout.listing import TRIES, Listing
 from workers.causes import Cause
@@ -81,6 +81,15 @@ def test_a_server_that_cannot_be_listed_stops_the_run_with_the_reason(event: Eve
     engine = FakeEngine([event])
 
     with pytest.raises(StoppedError, match=what):
+        listing(engine)
+
+    assert engine.living == 0
+
+
+def test_an_account_that_is_refused_ends_the_listing_and_no_second_worker_tries_it() -> None:
+    engine = FakeEngine([Heard(0, Ready()), Heard(0, Unable(Error("MapiError", "Connect: no", Cause.CREDENTIALS)))])
+
+    with pytest.raises(CredentialsError, match="refuses the account: Connect: no; nothing is tried again"):
         listing(engine)
 
     assert engine.living == 0

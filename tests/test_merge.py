@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fanout.errors import StoppedError
-from fanout.events import Keep, Note, Retry, Settle
+from fanout.events import Keep, Note, Retry, Risk, Safe, Settle
 from fanout.ledger import Before, SinkPlace
 from fanout.merge import Merge
 from fanout.outcomes import failure_line
@@ -155,6 +155,16 @@ def test_an_attempt_that_is_followed_by_another_one_is_remembered_and_counts_for
 
     assert ledger.taken == [(7, 1, failure_line("user-7", BUSY, 1, 0.5))]
     assert (merge.succeeded, merge.failed, sink.length) == (0, 0, 0)
+
+
+def test_a_risk_is_committed_at_once_and_what_is_safe_with_the_rest() -> None:
+    ledger = FakeLedger()
+    merge = Merge(ledger, ROSTER, None)
+
+    merge.accept(Risk(7))
+    merge.accept(Safe(7))
+
+    assert ledger.taken == [("risk", 7), "commit", ("safe", 7)]
 
 
 def test_a_reader_that_has_gone_stops_the_run() -> None:

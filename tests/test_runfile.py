@@ -396,6 +396,39 @@ def test_failures_are_taken_back_in_one_transaction(failed: RunFile) -> None:
     assert (failed.counts(), failed.attempts_made()) == ((1, 4), 0)
 
 
+# mailboxes at risk
+
+
+@pytest.mark.parametrize("told", ["keep", "settle", "retried", "safe"])
+def test_what_is_told_of_a_mailbox_at_risk_takes_the_risk_away_in_the_same_transaction(path: Path, told: str) -> None:
+    with RunFile.create(path) as file:
+        for ordinal in (3, 5):
+            file.risk(ordinal)
+        file.commit()
+        match told:
+            case "keep":
+                file.keep(found(3, "dora"), 1)
+            case "settle":
+                file.settle(3, failure("dora"))
+            case "retried":
+                file.retried(3, 1, failure("dora"))
+            case _:
+                file.safe(3)
+        at_risk = file.at_risk()
+        file.roll_back()
+
+    assert at_risk == [5]
+    with RunFile.resume(path) as file:
+        assert file.at_risk() == [3, 5]
+
+
+def test_a_mailbox_may_be_at_risk_again(file: RunFile) -> None:
+    file.risk(3)
+    file.risk(3)
+
+    assert file.at_risk() == [3]
+
+
 # going on
 
 

@@ -13,7 +13,7 @@ from tests.fakes import FakeClock, FakeSession, empty_slot
 from workers import totals
 from workers.causes import Cause, MailboxError
 from workers.mailbox import Mailbox
-from workers.messages import Chunk, Failed, Found, Leaving, Printed, ToParent
+from workers.messages import Chunk, Failed, Found, Leaving, Printed, ToParent, Unable
 from workers.output import Output
 from workers.slots import NOWHERE, STOP
 from workers.visit import (
@@ -555,3 +555,20 @@ def test_one_by_one_each_mailbox_is_told_of_before_the_next_is_begun(recorder: M
     begun_when_told = [list(scene.session.opened) for told in scene.visitor.visit(Chunk(1, 0, 4)) if told]
 
     assert begun_when_told == [[0], [0], [0, 2], [0, 2, 3]]
+
+
+@RECORDERS
+def test_an_account_that_is_refused_in_the_middle_is_not_tried_again_and_costs_no_mailbox(
+    recorder: MakeRecorder,
+) -> None:
+    scene = Scene(ordinal_of, recorder)
+    scene.session.refusals = {2: MailboxError("expired", Cause.CREDENTIALS)}
+
+    *told, unable = [message for told in scene.visit(5) for message in told]
+
+    assert [(found.first, found.count) for found in told if isinstance(found, Found)] == [(0, 2)]
+    assert len(told) == 1
+    assert isinstance(unable, Unable)
+    assert (unable.error.cause, unable.error.message) == (Cause.CREDENTIALS, "expired")
+    assert scene.session.opened == [0, 1]
+    assert scene.slot[0] == NOWHERE

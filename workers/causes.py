@@ -12,6 +12,8 @@ class Cause(StrEnum):
     MISSING = "missing"
     #: The mailbox is there and this account may not read it.
     DENIED = "denied"
+    #: The server refuses the account: nothing is tried again, so that nothing is locked.
+    CREDENTIALS = "credentials"
     #: The server refused for now: busy, paused, too many sessions or objects.
     BUSY = "busy"
     #: The connection was refused, cut, or timed out.

@@ -16,20 +16,16 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from workers.failures import describe
 from workers.linux import DUMP, resident
 from workers.loading import load
 from workers.messages import (
-    Announced,
     Begin,
     Chunk,
     FrameReader,
-    Listed,
     ListMailboxes,
-    Names,
     Ready,
     Recording,
     ToParent,
@@ -38,6 +34,7 @@ from workers.messages import (
     frame,
 )
 from workers.output import IMPORTED, Output
+from workers.roster import listing
 from workers.servers import server_at
 from workers.slots import Slots
 from workers.visit import Muted, RecordsRecorder, ResultsRecorder, Terms, Visitor
@@ -55,9 +52,6 @@ READ_BYTES = 2**16
 
 #: The exit code of a worker that met a bug in fanout (EX_SOFTWARE of sysexits.h).
 BUG = 70
-
-#: Names in one page of the roster: a page of long names still fits a frame of 64 to 128 KB.
-PAGE = 1000
 
 
 class _Self:
@@ -157,7 +151,8 @@ def _work(pipe: _Pipe, slot: memoryview, output: Output) -> None:
         _introduce(pipe, Unable(describe(error)))
         return
     _introduce(pipe, Ready(uncertain=terms.one_by_one))
-    _serve(pipe, messages, server, visitor)
+    for told in _answers(messages, server, visitor, slot):
+        pipe.tell(told)
 
 
 def _introduce(pipe: _Pipe, first: Ready | Unable) -> None:
@@ -166,17 +161,18 @@ def _introduce(pipe: _Pipe, first: Ready | Unable) -> None:
     pipe.tell([first])
 
 
-def _serve(pipe: _Pipe, messages: Iterator[ToWorker], server: Server, visitor: Visitor | None) -> None:
-    """Do what the parent asks for, until it ends the pipe or the visitor has a reason to leave."""
+def _answers(
+    messages: Iterator[ToWorker], server: Server, visitor: Visitor | None, slot: memoryview
+) -> Iterator[list[ToParent]]:
+    """Do what the parent asks for, until it ends the pipe or the visitor has a reason to leave; yield what is told."""
     for message in messages:
         if isinstance(message, Chunk) and visitor:
-            for told in visitor.visit(message):
-                pipe.tell(told)
+            yield from visitor.visit(message)
             if visitor.leaving:
                 return
         elif isinstance(message, ListMailboxes):
-            for page in _listing(server, message):
-                pipe.tell([page])
+            for page in listing(server, message, slot):
+                yield [page]
 
 
 def _terms(begin: Begin, marks: Marks, pipe: _Pipe) -> Terms:
@@ -197,20 +193,3 @@ def _terms(begin: Begin, marks: Marks, pipe: _Pipe) -> Terms:
 def _recorder(begin: Begin, job: Callable[[Mailbox], object]) -> Recorder:
     make = RecordsRecorder if begin.recording is Recording.RECORDS else ResultsRecorder
     return make(job, time.monotonic)
-
-
-def _listing(server: Server, wanted: ListMailboxes) -> Iterator[ToParent]:
-    """What the server announces, its names by pages, and an empty page."""
-    try:
-        yield Announced(server.capacity, server.arithmetic, server.numbered, server.source)
-        if wanted.names is Names.ALL or (wanted.names is Names.UNNUMBERED and server.numbered is None):
-            yield from _pages(server.addresses())
-    except Exception as error:  # noqa: BLE001 - a server that can't be listed ends the run, with its reason
-        yield Unable(describe(error))
-    else:
-        yield Listed([])
-
-
-def _pages(addresses: Iterator[str]) -> Iterator[Listed]:
-    while page := list(islice(addresses, PAGE)):
-        yield Listed(page)

@@ -21,6 +21,10 @@ class Session(Protocol):
     #: What its mailboxes say when a job asks whether it is only to say what it would write. False unless set.
     dry_run: bool
 
+    def check(self) -> None:
+        """Connect, and open no mailbox. Raises MailboxError; its cause is CREDENTIALS when the account is refused."""
+        ...
+
     def open(self, address: str) -> AbstractContextManager[Mailbox]:
         """Log on to a mailbox; leaving the context logs off. Raises MailboxError when it can't be opened."""
         ...

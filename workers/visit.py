@@ -25,15 +25,16 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from workers import totals
+from workers.causes import Cause
 from workers.failures import describe, unwritable
-from workers.messages import MAX_RESULT, Failed, Found, Leaving
+from workers.messages import MAX_RESULT, Failed, Found, Leaving, Unable
 from workers.slots import AT, NOWHERE, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from workers.mailbox import Mailbox
-    from workers.messages import Chunk, ToParent
+    from workers.messages import Chunk, Error, ToParent
     from workers.output import Output
     from workers.servers import Session
 
@@ -156,14 +157,14 @@ class Visitor:
         self._stride = 1
         self._longest = 1 if terms.one_by_one else LONGEST_STRIDE
         self._weighed = self._clock()
-        #: Why the worker is to end; None while it is not.
-        self.leaving: str | None = None
+        #: What the worker says when it is to end; None while it is not.
+        self.leaving: Leaving | Unable | None = None
 
     def visit(self, chunk: Chunk) -> Iterator[list[ToParent]]:
         """Yield what is to be told of the chunk, in its order; each list is meant for one write to the pipe.
 
         Every mailbox of the chunk is told of exactly once, in a Found or as a Failed; unless the last thing told is
-        Leaving, behind which nothing was begun. Raises Muted.
+        Leaving, or Unable, behind which nothing was begun. Raises Muted.
         """
         findings = _Findings(chunk, self._clock(), self.terms.max_result)
         self._heed()
@@ -172,7 +173,7 @@ class Visitor:
                 yield self._told(findings)
         self._slot[AT] = NOWHERE
         told = self._told(findings)
-        yield [*told, Leaving(self.leaving)] if self.leaving else told
+        yield [*told, self.leaving] if self.leaving else told
 
     def _walk(self, findings: _Findings) -> Iterator[None]:
         """Visit mailboxes to the end of the chunk, the first failure or a reason to leave; yield when it is time to tell."""
@@ -195,8 +196,8 @@ class Visitor:
 
     def _heed(self) -> None:
         """Leave if the slot asks for it. Raises ValueError in a fork that a job let return: its slot is released."""
-        if self._slot[STOP]:
-            self.leaving = "it was asked to"
+        if self._slot[STOP] and self.leaving is None:
+            self.leaving = Leaving("it was asked to")
 
     def _weigh(self, most: int) -> None:
         """Leave if the memory has grown too large, which is looked at now and then."""
@@ -204,8 +205,8 @@ class Visitor:
             return
         self._weighed = self._recorder.begun
         held = self.terms.resident()
-        if held > most:
-            self.leaving = f"its memory has grown to {held:,} bytes; it is to stay below {most:,}"
+        if held > most and self.leaving is None:
+            self.leaving = Leaving(f"its memory has grown to {held:,} bytes; it is to stay below {most:,}")
 
     def _take(self, mailboxes: Generator[Mailbox], findings: _Findings) -> BaseException | None:
         """Take one stride, and write it down. Returns what ended it early."""
@@ -216,10 +217,17 @@ class Visitor:
         ended = self._clock()
         written = findings.write(entries, self._recorder)
         if failure is not None:
-            findings.fail(failure, ended - self._recorder.begun)
+            self._judge(describe(failure), ended - self._recorder.begun, findings)
         self._recorder.begun = ended
         self._fit_stride(ended - begun, written)
         return failure
+
+    def _judge(self, error: Error, seconds: float, findings: _Findings) -> None:
+        """A mailbox failed; unless it is the account that is refused, which must not be tried at the next one."""
+        if error.cause is Cause.CREDENTIALS:
+            self.leaving = Unable(error)
+        else:
+            findings.fail(error, seconds)
 
     def _run(
         self, mailboxes: Iterator[Mailbox], stride: int, attempt: int, entries: list[object]
@@ -290,15 +298,15 @@ class _Findings:
 
     def _write_apart(self, entries: list[object], recorder: Recorder, error: Exception) -> None:
         if len(entries) == 1:
-            self.fail(unwritable(error), getattr(entries[0], "seconds", 0.0))
+            self.fail(describe(unwritable(error)), getattr(entries[0], "seconds", 0.0))
             return
         for entry in entries:
             self.write([entry], recorder)
 
-    def fail(self, failure: BaseException, seconds: float) -> None:
+    def fail(self, error: Error, seconds: float) -> None:
         """Note that the next mailbox failed."""
         self._close_found()
-        self._messages.append(Failed(self.chunk.number, self.next, round(seconds, 6), describe(failure)))
+        self._messages.append(Failed(self.chunk.number, self.next, round(seconds, 6), error))
         self.next += 1
         self._first = self.next
 

@@ -14,13 +14,14 @@ from fanout import facts, jobs, summary
 from fanout import resume as resuming
 from fanout.cli.words import MAILBOXES, PORTIONS, TROUBLE, WORKFORCE, give, largest_result, policy_of, say, words_of
 from fanout.conduct import Conductor, Outlet, Report, Task
-from fanout.errors import StoppedError, UsageError
+from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.events import Interrupted
 from fanout.facts import Intent
 from fanout.progress import Lines, Silent
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from workers.causes import Cause
+from workers.messages import Error
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -209,6 +210,8 @@ def _start(file: RunFile, intent: Intent, given: dict[str, Any]) -> int:
 
 
 def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
+    if uncertain := resuming.settle_uncertain(file):
+        say(f"{uncertain:,} under way when the run was killed, of a job that writes: failed as {Cause.UNCERTAIN}")
     before, roster, only = file.before(), resuming.roster(file), manner.only_failed
     if not (sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count):
         say(f"nothing is left to do: {file.path}")
@@ -247,6 +250,8 @@ def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, *, quiet: bool)
         say(line)
     if isinstance(report.stopped_by, Interrupted):
         return 128 + report.stopped_by.signal
+    if isinstance(report.stopped_by, Error) and report.stopped_by.cause is Cause.CREDENTIALS:
+        return CredentialsError.exit_code
     merge = report.merge
     return _exit_code(merge.succeeded, merge.causes, ready.roster.count, ready.intent.tolerated)
 

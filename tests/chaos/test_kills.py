@@ -29,7 +29,7 @@ class Chaos:
 
 
 SHORT = Chaos(mailboxes=1500, workers=4, kills=12, beat=0.05, parent_kills=2, seed=1)
-LONG = Chaos(mailboxes=10_000, workers=8, kills=200, beat=0.05, parent_kills=10, seed=2)
+LONG = Chaos(mailboxes=10_000, workers=8, kills=200, beat=0.04, parent_kills=10, seed=2)
 
 
 @pytest.mark.parametrize("chaos", [SHORT, pytest.param(LONG, marks=pytest.mark.long)], ids=["short", "long"])

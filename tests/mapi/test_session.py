@@ -325,6 +325,46 @@ def test_a_refused_connection_tells_the_servers_code() -> None:
     assert (error.hresult, error.cause) == (HResult.MAPI_E_SESSION_LIMIT, Cause.BUSY)
 
 
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (HResult.MAPI_E_LOGON_FAILED, Cause.CREDENTIALS),
+        (HResult.MAPI_E_PASSWORD_EXPIRED, Cause.CREDENTIALS),
+        (HResult.MAPI_E_ACCOUNT_DISABLED, Cause.CREDENTIALS),
+        (HResult.MAPI_E_NO_ACCESS, Cause.CREDENTIALS),
+        (ErrorCode.LOGIN_PERM, Cause.CREDENTIALS),
+        (ErrorCode.SERVER_BUSY, Cause.BUSY),
+    ],
+)
+def test_a_connect_tells_whether_it_is_the_account_that_is_refused(code: int, cause: Cause) -> None:
+    class Refusing(FakeServer):
+        def connect(self, user_dn: str) -> int:  # noqa: ARG002 - nobody gets in
+            raise RpcError(code)
+
+    session = session_on(Refusing())
+
+    with pytest.raises(MapiError) as caught:
+        session.provider.check()
+    assert (caught.value.cause, refusal_of(session, "/cn=anna").cause) == (cause, cause)
+
+
+def test_a_mailbox_that_refuses_the_account_is_denied_and_the_account_is_not() -> None:
+    server = FakeServer()
+    server.refused["/cn=anna"] = HResult.MAPI_E_LOGON_FAILED
+
+    assert refusal_of(session_on(server), "/cn=anna").cause is Cause.DENIED
+
+
+def test_a_look_at_the_account_leaves_its_connection_to_the_session() -> None:
+    server = FakeServer()
+    session = session_on(server)
+    session.provider.check()
+    session.provider.check()
+    session.open_msg_store("/cn=anna")
+
+    assert len(server.contexts) == 1
+
+
 def test_the_mailbox_table_is_read_in_pages_until_one_is_empty() -> None:
     server = FakeServer()
     server.directory = [MailboxRow(f"M{n}", f"/cn={n}", n, n, None) for n in range(8)]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.simulated.options import (
+    Account,
     Delay,
     Denial,
     Fault,
@@ -35,7 +36,7 @@ def test_anything_else_is_a_directory() -> None:
 def test_every_option_is_read_into_its_type() -> None:
     url = (
         "sim:9?seed=7&folders=3&messages=40&latency=2ms&connect=0.5s&reserved=5&sessions=32&objects=unlimited"
-        "&backoff=2&overflow=recorded&deny=folders&missing=0.01&denied=1%&slow=a,B&hang=0&busy=100%&drop=x%2Cy,"
+        "&backoff=2&account=refused&overflow=recorded&deny=folders&missing=0.01&denied=1%&slow=a,B&hang=0&busy=100%&drop=x%2Cy,"
     )
 
     assert parse_options(url) == SimulatedOptions(
@@ -49,6 +50,7 @@ def test_every_option_is_read_into_its_type() -> None:
         sessions=32,
         objects=None,
         backoff=2,
+        account=Account.REFUSED,
         overflow=Overflow.RECORDED,
         deny=Denial.FOLDERS,
         missing=Share(0.01),
@@ -94,7 +96,7 @@ def test_a_count_of_reserved_indexes_takes_the_lowest_and_a_list_takes_itself(te
         (f"sim:{10**30}", "from 1 to 10,000,000 mailboxes"),
         ("sim:mail?folders=3", "folders: only for generated mailboxes"),
         ("sim:mail?messages=3", "messages: only for generated mailboxes"),
-        ("sim:5?speed=1", "speed: sim: has no such option; it has backoff, busy,"),
+        ("sim:5?speed=1", "speed: sim: has no such option; it has account, backoff, busy,"),
         ("sim:5?seed", "seed: needs a value, seed=N"),
         ("sim:5?seed=1&seed=2", "seed: given twice"),
         ("sim:5?seed=-1", "seed=-1: allowed is a whole number from 0 to"),

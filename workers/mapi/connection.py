@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workers.mapi.buffers import NO_HANDLE, decode_response_buffer, encode_request_buffer
-from workers.mapi.failures import failure, incomplete
+from workers.mapi.failures import failure, incomplete, refused
 from workers.mapi.hresults import ErrorCode, HResult, MapiError
 from workers.mapi.logons import LogonIndexTable
 from workers.mapi.rops import BufferTooSmallResponse, OpaqueResponse, ReleaseRequest, RopId
@@ -69,6 +69,11 @@ class Connection:
     def release(self, logon_index: int, handle: int) -> None:
         """RopRelease, in front of the next buffer: no index is used again before its old logon is released."""
         self.waiting.append((logon_index, handle))
+
+    def check(self) -> None:
+        """Connect now, unless it is connected. Raises MapiError; CREDENTIALS when the account is refused."""
+        if self._context is None:
+            self._connect()
 
     def execute(self, requests: Sequence[Request], handles: list[int], rows: RowCodec | None = None) -> Answer:
         """One response for each request, and the handle table as the server left it (it may be longer).
@@ -175,7 +180,7 @@ class Connection:
         except ConnectionLost as lost:
             raise MapiError(HResult.MAPI_E_NETWORK_ERROR, where="Connect") from lost
         except RpcError as refusal:
-            raise failure(refusal.code, "Connect") from refusal
+            raise refused(refusal.code) from refusal
         return self._context
 
     def _forget(self, answer: HResult) -> None:

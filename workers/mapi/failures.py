@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.causes import Cause
 from workers.mapi.hresults import ErrorCode, HResult, MapiError
 
 #: Codes that have an HRESULT of their own. Outlook logs the object quota as [80040305-...-4DE-...].
@@ -16,6 +17,17 @@ _HRESULTS: dict[int, HResult] = {
     ErrorCode.RPC_SERVER_TOO_BUSY: HResult.MAPI_E_BUSY,
 }
 
+#: What a Connect answers that does not let the account in. As answers of RopLogon they speak of one mailbox.
+_OF_THE_ACCOUNT = frozenset(
+    {
+        HResult.MAPI_E_LOGON_FAILED,
+        HResult.MAPI_E_PASSWORD_EXPIRED,
+        HResult.MAPI_E_ACCOUNT_DISABLED,
+        HResult.MAPI_E_NO_ACCESS,
+        ErrorCode.LOGIN_PERM,
+    }
+)
+
 #: The severity bit of an HRESULT; a store's own codes are small numbers.
 _SEVERITY = 0x8000_0000
 
@@ -28,6 +40,14 @@ def failure(code: int, where: str, otherwise: HResult = HResult.MAPI_E_CALL_FAIL
     if code & _SEVERITY:
         return MapiError(code, where=where)
     return MapiError(_HRESULTS.get(code, otherwise), code, where)
+
+
+def refused(code: int) -> MapiError:
+    """The error for a Connect that a server refused. It is about the account there, not about any mailbox."""
+    error = failure(code, "Connect")
+    if code in _OF_THE_ACCOUNT:
+        error.cause = Cause.CREDENTIALS
+    return error
 
 
 def incomplete(where: str) -> MapiError:

@@ -163,6 +163,10 @@ class MapiSession:
         self._dn_of = dn_of
         self._name_of = name_of
 
+    def check(self) -> None:
+        """Connect, and open nothing. Raises MapiError; CREDENTIALS when the server refuses the account."""
+        self._session.provider.check()
+
     def open(self, address: str) -> MapiMailbox:
         """Log on to a mailbox, at once; leaving it as a context releases it.
 

@@ -50,6 +50,13 @@ class Provider:
             return None
         return capacity(self.profile.reserved, sum(store.is_open for store in self.kept))
 
+    def check(self) -> None:
+        """Connect, and open nothing. Raises MapiError; CREDENTIALS when the server refuses the account."""
+        connection = self._shared or Connection(self.profile)
+        connection.check()
+        if connection is not self._shared:
+            connection.close()
+
     def open_store(self, entry_id: StoreEntryId) -> MsgStore:
         """Log on. When every index is taken, nothing is sent: MAPI_E_FAILONEPROVIDER, NO_FREE_LOGON_INDEX.
 

@@ -42,6 +42,14 @@ class Overflow(StrEnum):
     RECORDED = "recorded"
 
 
+class Account(StrEnum):
+    """What a connect is answered."""
+
+    ACCEPTED = "accepted"
+    #: MAPI_E_LOGON_FAILED, as for a wrong password.
+    REFUSED = "refused"
+
+
 class Denial(StrEnum):
     """How a mailbox shows that the account may not read it."""
 
@@ -226,6 +234,10 @@ class SimulatedOptions:
             "no room in a reply: RopBufferTooSmall, or 0x47D for the whole call",
         ),
     ] = Overflow.SPEC
+    account: Annotated[
+        Account,
+        Option(_word_of(Account), "accepted|refused", "whether a connect succeeds; MAPI_E_LOGON_FAILED if not"),
+    ] = Account.ACCEPTED
     deny: Annotated[
         Denial,
         Option(

@@ -19,7 +19,7 @@ from workers.simulated.execute import Execution, decode
 from workers.simulated.faults import FaultPlan, Trouble
 from workers.simulated.maildir import MaildirPopulation
 from workers.simulated.objects import Connection
-from workers.simulated.options import parse_options
+from workers.simulated.options import Account, parse_options
 from workers.simulated.population import GeneratedPopulation
 from workers.simulated.stores import mailbox_dn
 from workers.urls import ServerUrlError
@@ -72,7 +72,9 @@ class SimulatedServer:
         self._lock = Lock()  # of the counters and the contexts; never held while time passes
 
     def connect(self, user_dn: str) -> int:
-        """Raises RpcError, MAPI_E_SESSION_LIMIT, when the account has as many contexts as it may have."""
+        """Raises RpcError: LOGON_FAILED for an account that is refused, SESSION_LIMIT for one with too many contexts."""
+        if self.options.account is Account.REFUSED:
+            raise RpcError(HResult.MAPI_E_LOGON_FAILED)
         with self._lock:
             if self._is_exhausted(user_dn):
                 raise RpcError(HResult.MAPI_E_SESSION_LIMIT)
