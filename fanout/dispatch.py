@@ -1,8 +1,9 @@
 """THE HEART: (event, now) -> commands. Everything a run decides is decided here.
 
 Pure: no process, no pipe, no clock; the same events at the same times give the same commands. `loop` carries events in
-and commands out, an engine performs them. What can be told apart stands in modules of its own, as pure as this one: what
-goes out next (`work`), how fast (`pace`), who is over a limit (`watch`), what becomes of a mailbox that failed (`fate`).
+and commands out, an engine performs them. What can be told apart stands in modules of its own, as pure as this one: who
+works at what (`crew`), what goes out next (`work`), how fast (`pace`), who is over a limit (`watch`), what becomes of a
+mailbox that failed (`fate`).
 
 What it guarantees, whatever the events and their order:
 
@@ -20,11 +21,9 @@ What it guarantees, whatever the events and their order:
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from typing import TYPE_CHECKING, assert_never
 
-import msgspec
-
+from fanout.crew import Flight, State, Worker, fold_of
 from fanout.events import (
     Babbled,
     Begun,
@@ -69,67 +68,11 @@ if TYPE_CHECKING:
     from fanout.partition import Partition
     from workers.messages import ToParent
 
-#: Chunks that a worker has at a time: the one it works on, and one that waits so that it never does.
-CREDIT = 2
-
 #: Workers in a row that may end at no mailbox with nothing done in between, before the run gives up: they can't work here.
 DEATHS_IN_VAIN = 5
 
 #: What a run does about trouble where nothing else is said.
 ORDINARY = Policy()
-
-_decode = msgspec.json.Decoder().decode
-
-
-class _State(Enum):
-    """The life of a worker."""
-
-    #: Its process was asked for and has not said Ready.
-    STARTING = "starting"
-    #: It takes chunks.
-    READY = "ready"
-    #: It was told to leave, or said that it will; what it says until then is heard, and it gets no more chunks.
-    LEAVING = "leaving"
-    #: It was told to die; whatever it still says is not heard.
-    DYING = "dying"
-    #: It has no process.
-    GONE = "gone"
-
-
-class _Flight(msgspec.Struct):
-    """A chunk that a worker has."""
-
-    chunk: Chunk
-    #: The ordinal of the next mailbox that the worker has to tell of.
-    next: int
-
-    @property
-    def stop(self) -> int:
-        return self.chunk.first + self.chunk.count
-
-
-class _Worker(msgspec.Struct):
-    state: _State = _State.GONE
-    #: The chunks it has, in the order in which it was given them.
-    flights: deque[_Flight] = msgspec.field(default_factory=deque)
-    #: Mailboxes that its process has told of.
-    told: int = 0
-    #: Whether a mailbox under way may not simply be visited again.
-    uncertain: bool = False
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.flights) >= (1 if self.uncertain else CREDIT)
-
-    def suspect(self, at: int | None) -> int | None:
-        """The mailbox that has to answer for the worker's end, which its slot says was `at` one.
-
-        What a worker said that is killed for nonsense was not heard. So where its job must not be called for a mailbox
-        twice, it may be done with the one that it had.
-        """
-        if self.uncertain and self.state is _State.DYING and self.flights:
-            return self.flights[0].next
-        return at
 
 
 class Dispatch:
@@ -144,7 +87,7 @@ class Dispatch:
         self._pace = Pace(workers, policy.rate)
         self._watch = Watch(policy.limits)
         self._fates = Fates(policy)
-        self._workers = [_Worker() for _ in range(workers)]
+        self._workers = [Worker() for _ in range(workers)]
         self._chunks = 0
         self._in_vain = 0
         #: Until when no worker is started, after one that ended in vain; None for no time.
@@ -197,9 +140,9 @@ class Dispatch:
 
     def _heard(self, number: int, message: ToParent, now: float) -> list[Command]:
         worker = self._workers[number]
-        if worker.state is _State.GONE:
+        if worker.state is State.GONE:
             raise RuntimeError(f"worker {number} speaks and has no process: {message}")
-        if worker.state is _State.DYING:
+        if worker.state is State.DYING:
             return []
         match message:
             case Found():
@@ -212,18 +155,18 @@ class Dispatch:
                 return self._told_of_itself(number, worker, message, now)
 
     def _told_of_itself(
-        self, number: int, worker: _Worker, message: Ready | Leaving | Announced | Listed | Unable, now: float
+        self, number: int, worker: Worker, message: Ready | Leaving | Announced | Listed | Unable, now: float
     ) -> list[Command]:
         match message:
             case Ready(uncertain):
                 worker.uncertain = uncertain
-                if worker.state is _State.STARTING:
-                    worker.state = _State.READY
+                if worker.state is State.STARTING:
+                    worker.state = State.READY
                 return self._feed(number, worker, now)
             case Leaving():
-                worker.state = _State.LEAVING
+                worker.state = State.LEAVING
             case Unable(error):
-                worker.state = _State.LEAVING
+                worker.state = State.LEAVING
                 self._unable = error
                 if not error.retryable:
                     self.stopped_by = error
@@ -233,16 +176,16 @@ class Dispatch:
                 assert_never(message)
         return []
 
-    def _found(self, number: int, worker: _Worker, found: Found, now: float) -> list[Command]:
+    def _found(self, number: int, worker: Worker, found: Found, now: float) -> list[Command]:
         flight = self._flight(worker, found.chunk, found.first, found.count)
-        total = _fold_of(found)
+        total = fold_of(found)
         if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
         kept = Keep(number, found, flight.chunk.attempt, total.value)
         return [kept, *self._advance(number, worker, found.count, now)]
 
-    def _failed(self, number: int, worker: _Worker, failed: Failed, now: float) -> list[Command]:
+    def _failed(self, number: int, worker: Worker, failed: Failed, now: float) -> list[Command]:
         flight = self._flight(worker, failed.chunk, failed.ordinal, 1)
         if flight is None:
             return self._kill(number)
@@ -262,7 +205,7 @@ class Dispatch:
             return self._kill(number)
         return [Note(printed)]
 
-    def _flight(self, worker: _Worker, chunk: int, first: int, count: int) -> _Flight | None:
+    def _flight(self, worker: Worker, chunk: int, first: int, count: int) -> Flight | None:
         """The worker's first chunk, if these are the next mailboxes of it."""
         if not worker.flights:
             return None
@@ -270,7 +213,7 @@ class Dispatch:
         fits = flight.chunk.number == chunk and flight.next == first and 0 < count <= flight.stop - first
         return flight if fits else None
 
-    def _advance(self, number: int, worker: _Worker, count: int, now: float) -> list[Command]:
+    def _advance(self, number: int, worker: Worker, count: int, now: float) -> list[Command]:
         """Note that the worker has told of `count` mailboxes; when the chunk is done with them, give it the next one."""
         self._in_vain = 0
         worker.told += count
@@ -297,29 +240,29 @@ class Dispatch:
         return [self._start(number) for number in range(wanted)]
 
     def _start(self, number: int) -> Command:
-        self._workers[number] = _Worker(_State.STARTING)
+        self._workers[number] = Worker(State.STARTING)
         return StartWorker(number)
 
     def _kill(self, number: int) -> list[Command]:
         """End a worker that is not to be believed. What it has goes out again when it has ended."""
         worker = self._workers[number]
-        if worker.state is _State.DYING:
+        if worker.state is State.DYING:
             return []
-        worker.state = _State.DYING
+        worker.state = State.DYING
         return [KillWorker(number)]
 
-    def _recycle(self, number: int, worker: _Worker) -> list[Command]:
+    def _recycle(self, number: int, worker: Worker) -> list[Command]:
         """Let go of a worker that has told of as many mailboxes as one may."""
         most = self._policy.limits.recycle_after
-        if most is None or worker.told < most or worker.state is not _State.READY:
+        if most is None or worker.told < most or worker.state is not State.READY:
             return []
-        worker.state = _State.LEAVING
+        worker.state = State.LEAVING
         return [StopWorker(number)]
 
     def _looked(self, readings: list[Reading], now: float) -> list[Command]:
         commands: list[Command] = []
         for reading in readings:
-            if self._workers[reading.worker].state is not _State.GONE:
+            if self._workers[reading.worker].state is not State.GONE:
                 commands += self._watch.look(reading, now)
         return [*commands, *self._feed_all(now), *self._restart(now)]
 
@@ -329,23 +272,23 @@ class Dispatch:
             self.stopped_by = event
             return []
         self._interrupt = event
-        living = [n for n, worker in enumerate(self._workers) if worker.state is not _State.GONE]
+        living = [n for n, worker in enumerate(self._workers) if worker.state is not State.GONE]
         for number in living:
-            if self._workers[number].state is not _State.DYING:
-                self._workers[number].state = _State.LEAVING
+            if self._workers[number].state is not State.DYING:
+                self._workers[number].state = State.LEAVING
         self._end_if_drained()
         return [StopWorker(number) for number in living]
 
     def _end_if_drained(self) -> None:
-        if self._interrupt and all(worker.state is _State.GONE for worker in self._workers):
+        if self._interrupt and all(worker.state is State.GONE for worker in self._workers):
             self.stopped_by = self._interrupt
 
     def _ended(self, event: Ended, now: float) -> list[Command]:
         worker = self._workers[event.worker]
-        if worker.state is _State.GONE:
+        if worker.state is State.GONE:
             raise RuntimeError(f"worker {event.worker} ended and had no process")
         verdicts, blamed = self._take_back(worker, event, now)
-        left, worker.state = worker.state is _State.LEAVING, _State.GONE
+        left, worker.state = worker.state is State.LEAVING, State.GONE
         self._watch.forget(event.worker)
         if blamed or (left and worker.told):
             self._in_vain = 0
@@ -363,7 +306,7 @@ class Dispatch:
             wait = self._policy.backoff * 2.0 ** (self._in_vain - 2)
             self._restart_at = now + min(wait, self._policy.longest_backoff)
 
-    def _take_back(self, worker: _Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
+    def _take_back(self, worker: Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
         """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
         verdicts: list[Command] = []
         at = worker.suspect(event.at)
@@ -383,14 +326,14 @@ class Dispatch:
             verdicts += self._blame(at, attempt, self._death(worker, event, seconds, alone=alone), now)
         return verdicts, blamed
 
-    def _death(self, worker: _Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
+    def _death(self, worker: Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
         return Death(
             how=event.how,
             words=event.words,
             seconds=seconds,
             doom=self._watch.doom(event.worker),
             uncertain=worker.uncertain,
-            by_us=worker.state is _State.DYING,
+            by_us=worker.state is State.DYING,
             alone=alone,
         )
 
@@ -410,9 +353,9 @@ class Dispatch:
         if self._interrupt or self.finished or (self._restart_at and now < self._restart_at):
             return []
         self._restart_at = None
-        living = sum(worker.state is not _State.GONE for worker in self._workers)
+        living = sum(worker.state is not State.GONE for worker in self._workers)
         wanted = min(len(self._workers), living + self._work.chunks_left(len(self._workers)))
-        gone = [n for n, worker in enumerate(self._workers) if worker.state is _State.GONE]
+        gone = [n for n, worker in enumerate(self._workers) if worker.state is State.GONE]
         return [self._start(number) for number in gone[: wanted - living]]
 
     # --- work ---------------------------------------------------------------------------------------------------------
@@ -424,18 +367,18 @@ class Dispatch:
         hungry = [(n, worker) for n, worker in enumerate(self._workers) if not worker.is_full]
         return [command for number, worker in hungry for command in self._feed(number, worker, now)]
 
-    def _feed(self, number: int, worker: _Worker, now: float) -> list[Command]:
+    def _feed(self, number: int, worker: Worker, now: float) -> list[Command]:
         """Fill the worker's credit, as far as the pace allows."""
         commands: list[Command] = []
-        while worker.state is _State.READY and not worker.is_full and self._may_work(worker):
+        while worker.state is State.READY and not worker.is_full and self._may_work(worker):
             chunk = self._next_chunk(now, 1 if worker.uncertain else None)
             if chunk is None:
                 break
-            worker.flights.append(_Flight(chunk, chunk.first))
+            worker.flights.append(Flight(chunk, chunk.first))
             commands += [Risk(chunk.first), Send(number, chunk)] if worker.uncertain else [Send(number, chunk)]
         return commands
 
-    def _may_work(self, worker: _Worker) -> bool:
+    def _may_work(self, worker: Worker) -> bool:
         if self._pace.unhindered:
             return True
         return bool(worker.flights) or self._pace.room(sum(bool(each.flights) for each in self._workers))
@@ -452,23 +395,6 @@ class Dispatch:
         size = neighbours.stop - neighbours.first
         self._pace.spend(size)
         return Chunk(self._chunks, neighbours.first, size, neighbours.attempt)
-
-
-class _Fold(msgspec.Struct):
-    """A fold that could be read."""
-
-    value: object
-
-
-def _fold_of(found: Found) -> _Fold | None:
-    """The fold of what was found; None where it can't be read, or the lines are not as many as the mailboxes."""
-    lines = found.lines
-    if lines.count(b"\n") != found.count or not lines.endswith(b"\n") or b"\n\n" in lines:
-        return None
-    try:
-        return _Fold(_decode(found.total))
-    except msgspec.DecodeError:
-        return None
 
 
 def _cannot_work(event: Ended) -> Error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.dispatch import CREDIT, DEATHS_IN_VAIN, ORDINARY, Dispatch
+from fanout.crew import CREDIT
+from fanout.dispatch import DEATHS_IN_VAIN, ORDINARY, Dispatch
 from fanout.events import (
     Babbled,
     Begun,

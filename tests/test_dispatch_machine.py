@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fanout.dispatch import CREDIT, Dispatch
+from fanout.crew import CREDIT
+from fanout.dispatch import Dispatch
 from fanout.events import (
     Babbled,
     Begun,

@@ -109,7 +109,21 @@ def test_the_only_clock_of_fanout_is_in_its_loop() -> None:
     assert {path for path in importers("time") if path.startswith("fanout/")} == {"fanout/loop.py"}
 
 
-@pytest.mark.parametrize("path", ["fanout/dispatch.py", "fanout/events.py", "fanout/partition.py", "workers/totals.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "fanout/crew.py",
+        "fanout/dispatch.py",
+        "fanout/events.py",
+        "fanout/ordinals.py",
+        "fanout/pace.py",
+        "fanout/partition.py",
+        "fanout/policy.py",
+        "fanout/watch.py",
+        "fanout/work.py",
+        "workers/totals.py",
+    ],
+)
 def test_a_pure_module_cannot_reach_the_world(path: str) -> None:
     assert {name.split(".")[0] for name in imports(ROOT / path)} & WORLD == set()
 
