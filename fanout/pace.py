@@ -8,10 +8,13 @@ tokens that holds what one second gives.
 from __future__ import annotations
 
 import math
-import sys
 
 #: Seconds in which further busy answers count as the same one: they were under way when the first was heard.
 SAME_TROUBLE = 1.0
+
+
+#: More mailboxes than any roster has.
+UNLIMITED = 2**62
 
 
 class Pace:
@@ -56,7 +59,7 @@ class Pace:
 
     def most(self, now: float) -> int:
         """Mailboxes that a chunk may have now; 0 when none may be begun."""
-        return sys.maxsize if self._rate is None else int(self.tokens(now))
+        return UNLIMITED if self._rate is None else int(self.tokens(now))
 
     def spend(self, mailboxes: int) -> None:
         """Note that so many were begun."""
