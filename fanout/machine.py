@@ -30,6 +30,12 @@ def memory_limit(root: Path = _ROOT) -> int | None:
     return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
 
 
+def share_of_memory(workers: int, root: Path = _ROOT) -> int | None:
+    """Bytes that each of so many workers may grow to, so that they and the parent stay within the limit; None without one."""
+    limit = memory_limit(root)
+    return None if limit is None else limit // (workers + 1)
+
+
 def oom_kills(root: Path = _ROOT) -> int:
     """How many processes the kernel has killed for want of memory: of this group, else of the whole machine.
 

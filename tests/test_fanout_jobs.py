@@ -151,7 +151,7 @@ def test_a_small_function_goes_without_a_word() -> None:
     [
         (CENSUS, "census", "workers.jobs.census:census"),
         (THEIRS, "function", "package.module:function"),
-        (FileJob("/home/anna/job.py", "count"), "count", "/home/anna/job.py:count"),
+        (FileJob("/srv/jobs/job.py", "count"), "count", "/srv/jobs/job.py:count"),
         (PickledJob("<lambda>", b""), "<lambda>", "a function <lambda> of the calling program"),
     ],
     ids=repr,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from fanout.machine import allow_descriptors, memory_limit, oom_kills
+from fanout.machine import allow_descriptors, memory_limit, oom_kills, share_of_memory
 
 
 def machine(root: Path, **files: str) -> Path:
@@ -19,6 +19,13 @@ def test_the_limit_of_a_group_of_version_2_is_seen(tmp_path: Path) -> None:
     root = machine(tmp_path, proc__self__cgroup="0::/batch\n", sys__fs__cgroup__batch__memory_max="1073741824\n")
 
     assert memory_limit(root) == 2**30
+
+
+def test_each_worker_has_a_share_of_the_memory_and_the_parent_one(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__self__cgroup="0::/batch\n", sys__fs__cgroup__batch__memory_max="4000\n")
+
+    assert share_of_memory(3, root) == 1000
+    assert share_of_memory(3, tmp_path / "no machine") is None
 
 
 def test_the_smallest_limit_on_the_way_up_counts(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import click
 import pytest
 
 from fanout.cli import cli, words
-from fanout.policy import MaxFailures, Policy
+from fanout.machine import share_of_memory
+from fanout.policy import Limits, MaxFailures, Policy
 from workers.messages import MAX_RESULT
 
 CONTEXT = click.Context(cli)
@@ -72,7 +73,7 @@ def test_what_is_said_of_trouble_is_the_policy() -> None:
         option(command)
     given: dict[str, Any] = command.make_context("run", []).params
 
-    assert words.policy_of(given) == Policy()
+    assert words.policy_of(given, 2) == Policy(Limits(max_rss=share_of_memory(2)))
     given = command.make_context("run", ["--stall-timeout", "none", "--retries", "5", "--max-rss", "1G"]).params
-    policy = words.policy_of(given)
+    policy = words.policy_of(given, 2)
     assert (policy.limits.stall_timeout, policy.retries, policy.limits.max_rss) == (None, 5, 2**30)

@@ -97,7 +97,7 @@ def _intent(job: str, given: dict[str, Any]) -> Intent:
         max_result=given["max_result"],
         allow_writes=given["allow_writes"],
         dry_run=given["dry_run"],
-        policy=policy_of(given),
+        policy=policy_of(given, words.workforce.workers),
     )
     return Intent(words.mailboxes, words.workforce, task, given["tolerate"])
 

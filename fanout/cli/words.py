@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
+from fanout.machine import share_of_memory
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice, read_names
 from workers.messages import MAX_MESSAGE, MAX_RESULT
@@ -251,9 +252,11 @@ def words_of(given: dict[str, Any]) -> Words:
     return Words(mailboxes, Workforce(**force))
 
 
-def policy_of(given: dict[str, Any]) -> Policy:
-    """The values of TROUBLE, out of what click gave."""
+def policy_of(given: dict[str, Any], workers: int) -> Policy:
+    """The values of TROUBLE, out of what click gave; where it gave no limit of memory, each worker's share of what there is."""
     limits = Limits(**{name: given[name] for name in ("timeout", "stall_timeout", "max_rss", "recycle_after")})
+    if limits.max_rss is None:
+        limits = replace(limits, max_rss=share_of_memory(workers))
     return Policy(limits, **{name: given[name] for name in ("retries", "rate", "max_failures")})
 
 

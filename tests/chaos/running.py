@@ -42,11 +42,19 @@ class Running:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that the template has started, at this moment."""
+        template = self.template()
+        try:
+            return template.children() if template else []
+        except psutil.NoSuchProcess:
+            return []
+
+    def template(self) -> psutil.Process | None:
+        """The process that starts the workers, at this moment."""
         try:
             (template,) = psutil.Process(self._process.pid).children()
-            return template.children()
         except (ValueError, psutil.NoSuchProcess):
-            return []
+            return None
+        return template
 
     def kill(self) -> list[psutil.Process]:
         """Kill the parent; what was below it at that moment."""
