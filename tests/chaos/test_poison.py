@@ -58,13 +58,14 @@ def test_every_kind_of_poison_is_expected() -> None:
 def test_the_poisoned_fail_with_their_cause_and_all_others_are_done(mailboxes: int, of_each: int, retries: int) -> None:
     chosen = Random(3).sample(range(mailboxes), of_each * len(EXPECTED))
     kinds = {f"null-{ordinal:08}": kind for ordinal, kind in zip(chosen, [*EXPECTED] * of_each, strict=True)}
-    fanout.run(name, server="null:1", workers=1)  # after which multiprocess holds what it holds for good
+    with fanout.run(name, server="null:1", workers=1):
+        pass  # after which multiprocess holds what it holds for good
     descriptors = len(os.listdir("/proc/self/fd"))
 
     with fanout.run(
         poisoned,
         server=f"null:{mailboxes}",
-        workers=4,
+        workers=8,
         options={"kinds": kinds},
         policy=Policy(LIMITS, retries=retries),
     ) as found:
