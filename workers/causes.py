@@ -51,7 +51,7 @@ _PASSING = frozenset({Cause.BUSY, Cause.UNREACHABLE, Cause.PROTOCOL})
 class MailboxError(Exception):
     """A mailbox that the outside world would not open or read: an outcome, never a bug in fanout.
 
-    `code` is the server's own number where it gave one (an HRESULT, say), `name` its symbol.
+    `code` is the server's own number where it gave one (an HRESULT, say).
     """
 
     def __init__(self, message: str, cause: Cause, *, code: int | None = None) -> None:

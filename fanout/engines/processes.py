@@ -52,10 +52,6 @@ _template_words: msgspec.msgpack.Decoder[template.Started | template.Exited] = m
 )
 
 
-class EngineError(Exception):
-    """This machine would not give the engine what it needs."""
-
-
 class ProcessEngine:
     """Workers as processes of this machine. A context manager: on leaving it no process is left."""
 
