@@ -108,6 +108,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     start_method: str | None = None,
     policy: Policy | None = None,
     allow_writes: bool = False,
+    concurrency: int = 1,
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
@@ -116,7 +117,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
     the job, values that JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
-    when to give up. `allow_writes`: whether a job that says that it writes may be run.
+    when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
+    has open and visits at a time, in threads, so that the job must not mind being called in several at once.
 
     A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Ctrl-C ends the run
     and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run, StoppedError when the server
@@ -131,7 +133,12 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         policy=policy or Policy(),
     )
     wanted = Mailboxes(server, Choice(limit=limit), mailboxes, "the names given" if mailboxes is not None else "")
-    force = Workforce(chunk_size=chunk_size, separate_connections=separate_connections, start_method=start_method)
+    force = Workforce(
+        chunk_size=chunk_size,
+        separate_connections=separate_connections,
+        start_method=start_method,
+        concurrency=concurrency,
+    )
     if workers is not None:
         force = replace(force, workers=workers)
     ledger = TemporaryLedger(recording)

@@ -62,6 +62,8 @@ class Workforce:
     separate_connections: bool = False
     #: `fork`, `spawn`, or None for fork wherever that is safe.
     start_method: str | None = None
+    #: Mailboxes that a worker has open and visits at a time.
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Conductor:
         self._mailboxes = mailboxes
         self._workforce = workforce
         self._ledger = ledger
-        self._engine = ProcessEngine(workforce.workers, workforce.start_method)
+        self._engine = ProcessEngine(workforce.workers, workforce.start_method, workforce.concurrency)
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +122,7 @@ class Conductor:
     def survey(self) -> tuple[Roster, Partition]:
         """List the roster into the ledger, and decide how it is cut.
 
-        Raises UsageError for an empty roster and for a chunk above the capacity, CredentialsError when the server refuses
+        Raises UsageError for an empty roster and for a chunk or a concurrency above the capacity, CredentialsError when the server refuses
         the account, StoppedError when it can't be listed.
         """
         force, given = self._workforce, self._mailboxes.names
@@ -129,6 +131,7 @@ class Conductor:
             announced = listing.announced()
             try:
                 how = partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
+                _check_concurrency(force.concurrency, announced)
             except ValueError as error:
                 raise UsageError(str(error)) from error
             roster = self._roster(announced, listing.names() if given is None else iter(given))
@@ -142,7 +145,8 @@ class Conductor:
         Raises UsageError when workers can't have the job, StoppedError when the ledger or the sink takes no more.
         """
         merge = Merge(self._ledger, roster, outlet.sink)
-        dispatch = Dispatch(roster.count, how, self._workforce.workers, task.policy, todo)
+        force = self._workforce
+        dispatch = Dispatch(roster.count, how, force.workers, task.policy, todo, lanes=force.concurrency)
         settled = dispatch.settled
         Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress)
         stopped = dispatch.stopped_by
@@ -192,8 +196,19 @@ def _check_workforce(force: Workforce) -> None:
         raise UsageError(f"{force.workers!r} workers: a run needs a whole number of them, at least 1")
     if force.chunk_size is not None and not _is_count(force.chunk_size):
         raise UsageError(f"a chunk of {force.chunk_size!r} mailboxes: a chunk has a whole number of them, at least 1")
+    if not _is_count(force.concurrency):
+        raise UsageError(f"a concurrency of {force.concurrency!r}: it is a whole number of mailboxes, at least 1")
     if force.start_method not in {None, "fork", "spawn"}:
         raise UsageError(f"there is no start method {force.start_method!r}; there are fork and spawn")
+
+
+def _check_concurrency(concurrency: int, announced: Announced) -> None:
+    """Raise ValueError for more mailboxes at a time than a session holds."""
+    if announced.capacity is not None and concurrency > announced.capacity:
+        raise ValueError(
+            f"a concurrency of {concurrency} is more than the {announced.capacity} mailboxes that one session can hold "
+            f"open: {announced.arithmetic}"
+        )
 
 
 def _is_count(number: object) -> bool:

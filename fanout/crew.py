@@ -1,16 +1,25 @@
-"""What dispatch knows of its workers: the life of each, and the chunks that it has. Pure."""
+"""What dispatch knows of its workers: the life of each, and the chunks that it has. Pure.
+
+A worker visits as many mailboxes at a time as it has lanes: one, or a thread for each. With one lane it tells of its
+mailboxes in their order; with several, each is told of when it is done.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from workers.messages import Chunk, Found
 
-#: Chunks that a worker has at a time: the one it works on, and one that waits so that it never does.
-CREDIT = 2
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How a worker ends that leaves in order.
+LEFT = "exit code 0"
 
 _decode = msgspec.json.Decoder().decode
 
@@ -30,40 +39,116 @@ class State(Enum):
     GONE = "gone"
 
 
-class Flight(msgspec.Struct):
+class Flight(msgspec.Struct, eq=False):
     """A chunk that a worker has."""
 
     chunk: Chunk
-    #: The ordinal of the next mailbox that the worker has to tell of.
+    #: The ordinal of the first mailbox that the worker has not told of.
     next: int
+    #: The ordinals behind that one that it has told of.
+    ahead: set[int] = msgspec.field(default_factory=set)
 
     @property
     def stop(self) -> int:
         return self.chunk.first + self.chunk.count
 
+    @property
+    def untold(self) -> int:
+        """Mailboxes that the worker has not told of."""
+        return self.stop - self.next - len(self.ahead)
+
+    def fits(self, told: range) -> bool:
+        """Whether these are mailboxes, and some, that the worker has still to tell of."""
+        if not self.next <= told.start < told.stop <= self.stop:
+            return False
+        return not self.ahead or self.ahead.isdisjoint(told)
+
+    def __contains__(self, ordinal: int) -> bool:
+        """Whether the worker has still to tell of this mailbox."""
+        return self.next <= ordinal < self.stop and ordinal not in self.ahead
+
+    def tell(self, told: range) -> None:
+        """Note that the worker has told of these, which fit."""
+        if told.start != self.next:
+            self.ahead.update(told)
+            return
+        self.next = told.stop
+        while self.ahead and self.next in self.ahead:
+            self.ahead.discard(self.next)
+            self.next += 1
+
+    def rest(self, without: set[int]) -> Iterator[range]:
+        """The mailboxes that were not told of, less some, as ranges in their order."""
+        first = self.next
+        for barrier in [
+            *sorted(ordinal for ordinal in self.ahead | without if first <= ordinal < self.stop),
+            self.stop,
+        ]:
+            if first < barrier:
+                yield range(first, barrier)
+            first = barrier + 1
+
 
 class Worker(msgspec.Struct):
     state: State = State.GONE
+    #: Mailboxes that it visits at a time.
+    lanes: int = 1
     #: The chunks it has, in the order in which it was given them.
     flights: deque[Flight] = msgspec.field(default_factory=deque)
     #: Mailboxes that its process has told of.
     told: int = 0
     #: Whether a mailbox under way may not simply be visited again.
     uncertain: bool = False
+    #: Whether what it has are suspects, which nothing else may be given out with.
+    apart: bool = False
+
+    @property
+    def untold(self) -> int:
+        """Mailboxes that it has and has not told of."""
+        return sum([flight.untold for flight in self.flights])
+
+    @property
+    def busy(self) -> int:
+        """Lanes that are at work."""
+        return min(self.lanes, self.untold)
 
     @property
     def is_full(self) -> bool:
-        return len(self.flights) >= (1 if self.uncertain else CREDIT)
+        """Whether it has enough: work for every lane, and one chunk that waits, so that no lane ever does.
 
-    def suspect(self, at: int | None) -> int | None:
-        """The mailbox that has to answer for the worker's end, which its slot says was `at` one.
+        None waits where a mailbox may not simply be visited again.
+        """
+        if not self.flights:
+            return False
+        if self.lanes == 1:
+            return self.uncertain or len(self.flights) > 1
+        waiting = 0 if self.uncertain else self.flights[-1].untold
+        return self.untold - waiting >= self.lanes
+
+    def flight(self, number: int, told: range) -> Flight | None:
+        """The chunk of that number, if these are mailboxes that the worker has to tell of now."""
+        if self.lanes == 1:
+            flight = self.flights[0] if self.flights else None
+            fits = flight and flight.chunk.number == number and flight.next == told.start and flight.fits(told)
+            return flight if fits else None
+        return next((each for each in self.flights if each.chunk.number == number and each.fits(told)), None)
+
+    def suspects(self, at: tuple[int, ...], how: str) -> set[int]:
+        """The mailboxes of which one has to answer for the worker's end, when its slots say that it was `at` these.
 
         What a worker said that is killed for nonsense was not heard. So where its job must not be called for a mailbox
-        twice, it may be done with the one that it had.
+        twice, it may be done with any that it had. And what one of several lanes did may end the worker a moment later,
+        when the lane is at another mailbox: so those that it had first are suspects, too.
         """
-        if self.uncertain and self.state is State.DYING and self.flights:
-            return self.flights[0].next
-        return at
+        if self.uncertain and self.state is State.DYING:
+            return set(self._rest())
+        found = {ordinal for ordinal in at if any(ordinal in flight for flight in self.flights)}
+        if self.uncertain or self.lanes == 1 or how == LEFT:
+            return found
+        return found | set(islice(self._rest(), self.lanes))
+
+    def _rest(self) -> Iterator[int]:
+        return (ordinal for flight in self.flights for part in flight.rest(set()) for ordinal in part)
 
 
 class Fold(msgspec.Struct):

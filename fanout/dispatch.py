@@ -8,13 +8,15 @@ mailbox that failed (`fate`).
 What it guarantees, whatever the events and their order:
 
 1. Every ordinal that is to be visited is settled exactly once, by a Keep or by a Settle.
-2. A worker has at most CREDIT chunks: one under way and one waiting, which hides the pipe; none is larger than the
-   partition says, and so than the capacity.
-3. A worker that dies costs the mailbox it was at, by the slot, one attempt; the others it had are given to anyone, with
-   no attempt counted. A mailbox that ends its workers again and again is settled with that cause.
-4. What a worker says must fit what it was given: its chunks in order, and in each the mailboxes in order. If not, the
-   worker is killed, and what it said is not believed.
-5. A job that must not be called for a mailbox twice gets one mailbox at a time, each behind a Risk. If its worker ends at
+2. A worker has work for each of its lanes, and one chunk more, which hides the pipe; none is larger than the partition
+   says, and so than the capacity.
+3. A worker that dies costs the mailbox it was at, by the slot, one attempt, and it goes out again alone; the others it had
+   are given to anyone, with no attempt counted. Where it was at several, they are suspects: they go out again in two
+   halves, each to a worker that has nothing else, until one is alone. A mailbox that ends its workers again and again is
+   settled with that cause.
+4. What a worker says must fit what it was given: with one lane its chunks in order, and in each the mailboxes in order,
+   with several each mailbox once. If not, the worker is killed, and what it said is not believed.
+5. A job that must not be called for a mailbox twice gets one mailbox a lane, each behind a Risk. If its worker ends at
    it, or may have, it is settled as uncertain; a Keep, Settle, Retry or Safe takes the Risk away.
 """
 
@@ -46,7 +48,7 @@ from fanout.events import (
     StopWorker,
 )
 from fanout.fate import Death, Fates
-from fanout.pace import Pace
+from fanout.pace import UNLIMITED, Pace
 from fanout.policy import Policy
 from fanout.watch import Watch
 from fanout.work import Neighbours, Todo, Work
@@ -78,13 +80,24 @@ ORDINARY = Policy()
 class Dispatch:
     """A run's decisions, from Begun to the last mailbox."""
 
-    def __init__(
-        self, count: int, partition: Partition, workers: int, policy: Policy = ORDINARY, todo: Todo | None = None
+    def __init__(  # noqa: PLR0913 - each is a fact of its own
+        self,
+        count: int,
+        partition: Partition,
+        workers: int,
+        policy: Policy = ORDINARY,
+        todo: Todo | None = None,
+        *,
+        lanes: int = 1,
     ) -> None:
-        """`todo`: what is left of the `count` mailboxes, where a run goes on; the others are settled."""
+        """`todo`: what is left of the `count` mailboxes, where a run goes on; the others are settled.
+
+        `lanes`: mailboxes that a worker visits at a time.
+        """
         self._policy = policy
+        self._lanes = lanes
         self._work = Work(todo or Todo([range(count)], count), partition)
-        self._pace = Pace(workers, policy.rate)
+        self._pace = Pace(workers * lanes, policy.rate)
         self._watch = Watch(policy.limits)
         self._fates = Fates(policy)
         self._workers = [Worker() for _ in range(workers)]
@@ -177,16 +190,16 @@ class Dispatch:
         return []
 
     def _found(self, number: int, worker: Worker, found: Found, now: float) -> list[Command]:
-        flight = self._flight(worker, found.chunk, found.first, found.count)
+        flight = worker.flight(found.chunk, found.ordinals)
         total = fold_of(found)
         if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
         kept = Keep(number, found, flight.chunk.attempt, total.value)
-        return [kept, *self._advance(number, worker, found.count, now)]
+        return [kept, *self._advance(number, worker, flight, found.ordinals, now)]
 
     def _failed(self, number: int, worker: Worker, failed: Failed, now: float) -> list[Command]:
-        flight = self._flight(worker, failed.chunk, failed.ordinal, 1)
+        flight = worker.flight(failed.chunk, range(failed.ordinal, failed.ordinal + 1))
         if flight is None:
             return self._kill(number)
         if failed.error.cause is Cause.BUSY:
@@ -198,31 +211,22 @@ class Dispatch:
         else:
             verdict = Retry(failed.ordinal, attempt, failed.seconds, failed.error)
             self._work.put_off(failed.ordinal, put_off.attempt, now + put_off.seconds)
-        return [verdict, *self._advance(number, worker, 1, now)]
+        return [verdict, *self._advance(number, worker, flight, range(failed.ordinal, failed.ordinal + 1), now)]
 
     def _printed(self, number: int, printed: Printed) -> list[Command]:
         if printed.ordinal >= self.count:  # the mailbox may be done: threads of a job print when they like
             return self._kill(number)
         return [Note(printed)]
 
-    def _flight(self, worker: Worker, chunk: int, first: int, count: int) -> Flight | None:
-        """The worker's first chunk, if these are the next mailboxes of it."""
-        if not worker.flights:
-            return None
-        flight = worker.flights[0]
-        fits = flight.chunk.number == chunk and flight.next == first and 0 < count <= flight.stop - first
-        return flight if fits else None
-
-    def _advance(self, number: int, worker: Worker, count: int, now: float) -> list[Command]:
-        """Note that the worker has told of `count` mailboxes; when the chunk is done with them, give it the next one."""
+    def _advance(self, number: int, worker: Worker, flight: Flight, told: range, now: float) -> list[Command]:
+        """Note that the worker has told of some mailboxes of a chunk; give it the next one when that is due."""
         self._in_vain = 0
-        worker.told += count
-        flight = worker.flights[0]
-        flight.next += count
+        worker.told += len(told)
+        flight.tell(told)
         if flight.next < flight.stop:
-            return []
-        worker.flights.popleft()
-        self._pace.fine()
+            return self._feed(number, worker, now) if self._lanes > 1 else []
+        worker.flights.remove(flight)
+        self._pace.fine(min(self._lanes, flight.chunk.count))
         return self._recycle(number, worker) or self._feed(number, worker, now)
 
     def _settle(self, ordinal: int, attempt: int, seconds: float, error: Error) -> Command:
@@ -240,7 +244,7 @@ class Dispatch:
         return [self._start(number) for number in range(wanted)]
 
     def _start(self, number: int) -> Command:
-        self._workers[number] = Worker(State.STARTING)
+        self._workers[number] = Worker(State.STARTING, self._lanes)
         return StartWorker(number)
 
     def _kill(self, number: int) -> list[Command]:
@@ -261,9 +265,15 @@ class Dispatch:
 
     def _looked(self, readings: list[Reading], now: float) -> list[Command]:
         commands: list[Command] = []
+        self._watch.open_eyes(now)
         for reading in readings:
-            if self._workers[reading.worker].state is not State.GONE:
-                commands += self._watch.look(reading, now)
+            worker = self._workers[reading.worker]
+            if worker.state is State.GONE:
+                continue
+            asked = self._watch.look(reading, now, has_work=bool(worker.flights))
+            if worker.state is State.READY and StopWorker(reading.worker) in asked:
+                worker.state = State.LEAVING
+            commands += asked
         return [*commands, *self._feed_all(now), *self._restart(now)]
 
     def _interrupted(self, event: Interrupted) -> list[Command]:
@@ -309,22 +319,31 @@ class Dispatch:
     def _take_back(self, worker: Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
         """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
         verdicts: list[Command] = []
-        at = worker.suspect(event.at)
-        blamed = False
+        suspects = self._suspects(worker, event)
+        apart: list[Neighbours] = []
+        alone = worker.apart and worker.untold == 1
         flights, worker.flights = worker.flights, deque()
         for flight in flights:
             attempt = flight.chunk.attempt
-            if at is None or not flight.next <= at < flight.stop:
-                self._work.put_back(Neighbours(flight.next, flight.stop, attempt))
-                verdicts += [Safe(flight.next)] if worker.uncertain else []
-                continue
-            blamed = True
-            self._work.put_back(Neighbours(flight.next, at, attempt))
-            self._work.put_back(Neighbours(at + 1, flight.stop, attempt))
-            alone = flight.chunk.count == 1
-            seconds = self._watch.seconds(event.worker, at, now)
-            verdicts += self._blame(at, attempt, self._death(worker, event, seconds, alone=alone), now)
-        return verdicts, blamed
+            for part in flight.rest(suspects):
+                self._work.put_back(Neighbours(part.start, part.stop, attempt))
+                verdicts += [Safe(part.start)] if worker.uncertain else []
+            for at in sorted(ordinal for ordinal in suspects if ordinal in flight):
+                if len(suspects) > 1 and not worker.uncertain:
+                    apart.append(Neighbours(at, at + 1, attempt))
+                    continue
+                seconds = self._watch.seconds(event.worker, at, now)
+                verdicts += self._blame(at, attempt, self._death(worker, event, seconds, alone=alone), now)
+        self._work.put_apart(apart)
+        return verdicts, bool(suspects)
+
+    def _suspects(self, worker: Worker, event: Ended) -> set[int]:
+        """The mailboxes that may have to answer for a worker's end: the doomed one, where it is known."""
+        suspects = worker.suspects(event.at, event.how)
+        doom = self._watch.doom(event.worker)
+        if doom and doom.ordinal in suspects and not worker.uncertain:
+            return {doom.ordinal}
+        return suspects
 
     def _death(self, worker: Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
         return Death(
@@ -345,7 +364,7 @@ class Dispatch:
         if fate.again.seconds:
             self._work.put_off(ordinal, fate.again.attempt, now + fate.again.seconds)
         else:
-            self._work.put_back(Neighbours(ordinal, ordinal + 1, fate.again.attempt))
+            self._work.put_apart([Neighbours(ordinal, ordinal + 1, fate.again.attempt)])
         return [Retry(ordinal, attempt, death.seconds, fate.error)] if fate.again.attempt > attempt else []
 
     def _restart(self, now: float) -> list[Command]:
@@ -368,33 +387,45 @@ class Dispatch:
         return [command for number, worker in hungry for command in self._feed(number, worker, now)]
 
     def _feed(self, number: int, worker: Worker, now: float) -> list[Command]:
-        """Fill the worker's credit, as far as the pace allows."""
+        """Fill the worker's credit, as far as the pace allows; or give it suspects, and nothing beside them."""
+        if worker.state is not State.READY:
+            return []
+        if not worker.flights:
+            group = self._work.take_group()
+            worker.apart = group is not None
+            if group:
+                chunks = [self._chunk(neighbours) for neighbours in group]
+                return [command for chunk in chunks for command in self._send(number, worker, chunk)]
         commands: list[Command] = []
-        while worker.state is State.READY and not worker.is_full and self._may_work(worker):
-            chunk = self._next_chunk(now, 1 if worker.uncertain else None)
+        while not worker.is_full and not worker.apart and (lanes := self._room(worker)):
+            chunk = self._next_chunk(now, 1 if worker.uncertain else lanes)
             if chunk is None:
                 break
-            worker.flights.append(Flight(chunk, chunk.first))
-            commands += [Risk(chunk.first), Send(number, chunk)] if worker.uncertain else [Send(number, chunk)]
+            commands += self._send(number, worker, chunk)
         return commands
 
-    def _may_work(self, worker: Worker) -> bool:
+    def _room(self, worker: Worker) -> int:
+        """Mailboxes that the worker's next chunk may have, by the lanes that may be at work; 0 for no chunk."""
         if self._pace.unhindered:
-            return True
-        return bool(worker.flights) or self._pace.room(sum(bool(each.flights) for each in self._workers))
+            return UNLIMITED
+        room = self._pace.room(sum(each.busy for each in self._workers if each is not worker))
+        return UNLIMITED if room >= self._lanes else max(0, room - worker.untold)
 
-    def _next_chunk(self, now: float, largest: int | None) -> Chunk | None:
-        """What goes out next, `largest` mailboxes at the most; None where only the partition and the pace limit it."""
-        most = self._pace.most(now)
-        if largest is not None:
-            most = min(most, largest)
+    def _next_chunk(self, now: float, largest: int) -> Chunk | None:
+        """What goes out next, `largest` mailboxes at the most."""
+        most = min(self._pace.most(now), largest)
         neighbours = self._work.take(now, most) if most else None
-        if neighbours is None:
-            return None
+        return neighbours and self._chunk(neighbours)
+
+    def _chunk(self, neighbours: Neighbours) -> Chunk:
         self._chunks += 1
         size = neighbours.stop - neighbours.first
         self._pace.spend(size)
         return Chunk(self._chunks, neighbours.first, size, neighbours.attempt)
+
+    def _send(self, number: int, worker: Worker, chunk: Chunk) -> list[Command]:
+        worker.flights.append(Flight(chunk, chunk.first))
+        return [Risk(chunk.first), Send(number, chunk)] if worker.uncertain else [Send(number, chunk)]
 
 
 def _cannot_work(event: Ended) -> Error:

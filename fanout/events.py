@@ -38,20 +38,27 @@ class Ended(_Fact, frozen=True):
     worker: int
     #: How it ended, for people: `exit code 3`, `SIGSEGV`, `SIGKILL by the kernel, for want of memory`.
     how: str
-    #: The ordinal in its slot; None where it was at no mailbox.
-    at: int | None
+    #: The ordinals in its slots, one for each thread that was at a mailbox.
+    at: tuple[int, ...]
     #: Its last words on stderr.
     words: str = ""
+
+
+class Spot(_Fact, frozen=True):
+    """What one slot of a worker says."""
+
+    #: The ordinal of the mailbox that a thread is at; None where it is at none.
+    at: int | None
+    #: Round trips that this thread has made.
+    beats: int
 
 
 class Reading(_Fact, frozen=True):
     """What can be seen of a worker from outside, without asking it."""
 
     worker: int
-    #: The ordinal in its slot; None where it is at no mailbox.
-    at: int | None
-    #: Round trips that its session has made, as its slot counts them.
-    beats: int
+    #: One for each slot, always in the same order.
+    spots: tuple[Spot, ...]
     #: Bytes of memory that are resident.
     rss: int
 
@@ -81,7 +88,7 @@ class StartWorker(_Fact, frozen=True):
 
 
 class StopWorker(_Fact, frozen=True):
-    """Ask the worker, by its slot, to end after the mailbox that it is at. It says Leaving, and leaves."""
+    """Ask the worker, by its slots, to end after the mailboxes that it is at. It says Leaving, and leaves."""
 
     worker: int
 

@@ -8,6 +8,7 @@ no one, until it happens at the same mailbox again and again.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ OUTSIDE_DEATHS = 8
 #: How a death from outside looks.
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "the template process ended"})
 
-#: Deaths that are noticed only when the worker looks, some quick mailboxes later.
+#: Deaths that are noticed some quick mailboxes later. So is nonsense on the pipe.
 _VAGUE = frozenset({"closed its pipe"})
 
 #: Outcomes that must be settled before a share of failures means anything.
@@ -39,6 +40,9 @@ ENOUGH_TO_JUDGE = 20
 
 #: Characters of a worker's last words in an error's message.
 WORDS = 600
+
+#: The innermost frame of a lane that waits for a mailbox.
+_IDLE = re.compile(r'\A[^\n]*\n[^\n]*/workers/lanes\.py"')
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -68,7 +72,7 @@ class Death(msgspec.Struct, frozen=True):
     uncertain: bool
     #: Whether it was killed because what it said made no sense.
     by_us: bool
-    #: Whether the mailbox was alone in its chunk.
+    #: Whether the worker had no other mailbox.
     alone: bool
 
 
@@ -83,7 +87,7 @@ class Fates:
 
     def failed(self, ordinal: int, attempt: int, error: Error) -> Again | None:
         """The attempt that follows a failure; None when there is to be none."""
-        if error.cause is Cause.BUSY and self._busy[ordinal] < BUSY_PATIENCE:
+        if error.cause is Cause.BUSY and error.retryable and self._busy[ordinal] < BUSY_PATIENCE:
             self._busy[ordinal] += 1
             return Again(attempt, self._wait(self._busy[ordinal]))
         if error.retryable and attempt <= self._policy.retries:
@@ -96,10 +100,10 @@ class Fates:
         error = _error_of(death)
         if death.uncertain:
             return Fate(error, None)
-        if death.doom is not None and death.doom.ordinal != ordinal:
+        if death.doom is not None and death.doom.ordinal not in {None, ordinal}:
             return Fate(error, Again(attempt, 0.0))  # it was told to end for a mailbox that then ended after all
-        if death.how in _VAGUE and not death.alone:
-            return Fate(error, Again(attempt, 0.0))  # it may have been one of the next few: alone there is no doubt
+        if (death.how in _VAGUE or death.by_us) and not death.alone:
+            return Fate(error, Again(attempt, 0.0))  # it may have been one before it: alone there is no doubt
         if _came_from_outside(death):
             self._outside[ordinal] += 1
             return Fate(error, Again(attempt, 0.0) if self._outside[ordinal] < OUTSIDE_DEATHS else None)
@@ -126,8 +130,23 @@ def _came_from_outside(death: Death) -> bool:
     return death.doom is None and not death.by_us and death.how in _FROM_OUTSIDE
 
 
+def last_words(text: str) -> str:
+    """What of a worker's last words says most: the end of them, or, where stacks were dumped, one's innermost frames.
+
+    faulthandler writes the newest thread first, and of each the innermost frame. Lanes are newer than the main thread,
+    and one that waits for a mailbox is not what is looked for. Of a crash, it marks the thread that crashed as current.
+    """
+    before, *stacks = re.split(r"^(?=(?:Current thread|Thread) 0x)", text, flags=re.MULTILINE)
+    if not stacks:
+        return text.strip()[-WORDS:]
+    crashed = [stack for stack in stacks if stack.startswith("Current") and "Fatal Python error" in before]
+    at_work = [stack for stack in stacks if not _IDLE.search(stack)]
+    stack = [*crashed, *at_work, *stacks][0]
+    return f"{before[-WORDS // 2 :]}{stack}"[:WORDS].strip()
+
+
 def _error_of(death: Death) -> Error:
-    words = death.words.strip()[-WORDS:]
+    words = last_words(death.words)
     said = f"; its last words: {words}" if words else ""
     if death.doom is not None:
         return Error("Limit", f"{death.doom.message}; the worker was told to end{said}", _cause_of(death))

@@ -1,8 +1,8 @@
-"""The pace of a run: how many workers may be at work, and how many mailboxes may be begun, at this time. Pure.
+"""The pace of a run: how many lanes may be at work, and how many mailboxes may be begun, at this time. Pure.
 
-When the server says that it is busy, half of the workers rest; each chunk that is done without that word lets one in so
-many come back: additive increase, multiplicative decrease, as TCP does (Jacobson, 1988; RFC 5681). A rate is a bucket of
-tokens that holds what one second gives.
+A lane is what visits one mailbox after the other: a worker, or a thread of it. When the server says that it is busy, half
+of them rest; each chunk that is done without that word lets one in so many come back: additive increase, multiplicative
+decrease, as TCP does (Jacobson, 1988; RFC 5681). A rate is a bucket of tokens that holds what one second gives.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ UNLIMITED = 2**62
 
 
 class Pace:
-    """For up to `workers` workers, and `rate` mailboxes a second over all of them; None for no limit."""
+    """For up to `lanes` lanes, and `rate` mailboxes a second over all of them; None for no limit."""
 
-    def __init__(self, workers: int, rate: float | None) -> None:
-        self._workers = workers
+    def __init__(self, lanes: int, rate: float | None) -> None:
+        self._lanes = lanes
         self._rate = rate
-        #: Workers that may be at work; a fraction counts as nothing until it is whole.
-        self.window = float(workers)
+        #: Lanes that may be at work; a fraction counts as nothing until it is whole.
+        self.window = float(lanes)
         self._slowed_at = -math.inf
         self._tokens = 1.0
         self._filled_at: float | None = None
@@ -35,18 +35,18 @@ class Pace:
             self.window = max(1.0, self.window / 2)
             self._slowed_at = now
 
-    def fine(self) -> None:
-        """A chunk was done, and the server was not busy."""
-        self.window = min(float(self._workers), self.window + 1 / self.window)
+    def fine(self, lanes: int) -> None:
+        """A chunk that kept up to so many lanes at work was done, and the server was not busy."""
+        self.window = min(float(self._lanes), self.window + min(1.0, lanes / self.window))
 
     @property
     def unhindered(self) -> bool:
-        """Whether every worker may be at work."""
-        return self.window >= self._workers
+        """Whether every lane may be at work."""
+        return self.window >= self._lanes
 
-    def room(self, working: int) -> bool:
-        """Whether one more than `working` workers may be at work."""
-        return working < int(self.window)
+    def room(self, working: int) -> int:
+        """Lanes that may be at work beside `working` others."""
+        return max(0, int(self.window) - working)
 
     def tokens(self, now: float) -> float:
         """Mailboxes that may be begun now."""

@@ -371,7 +371,8 @@ class RunFile:
 
     def _query(self, statement: str, *values: object) -> Iterator[Any]:
         try:
-            yield from self._connection.execute(statement, values)
+            for row in self._connection.execute(statement, values):  # noqa: UP028 - `yield from` would close the cursor, too
+                yield row
         except sqlite3.Error as error:
             raise StoppedError(f"the run file can't be read: {self.path}: {error}") from error
 

@@ -2,16 +2,19 @@
 
 A worker that is over a limit is asked for its stacks; at the next look, when it has had time to write them, it is asked to
 end, by SIGTERM, whose default action works while the job is in C code; after the grace it is killed, which works on a
-stopped process, too.
+stopped process, too. Where it visits several mailboxes at a time, the others may end before that: for no longer than the
+limit itself, and not where it is memory that runs out. If they have not ended by then, any of them may be what holds up the
+others.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanout.events import Command, DumpStacks, KillWorker, TerminateWorker
+from fanout.events import Command, DumpStacks, KillWorker, StopWorker, TerminateWorker
 from workers.causes import Cause
 
 if TYPE_CHECKING:
@@ -32,22 +35,43 @@ SLOWEST_LOOK, FASTEST_LOOK = 1.0, 0.05
 class Doom(msgspec.Struct, frozen=True):
     """Why a worker was told to end."""
 
-    ordinal: int
+    #: The mailbox that it was told to end for; None where it may have been any that it was at.
+    ordinal: int | None
     cause: Cause
     message: str
 
 
-class _Seen(msgspec.Struct):
-    """What is known of one worker."""
+class _Lane(msgspec.Struct):
+    """What is known of one slot of a worker."""
 
     ordinal: int | None
     #: When it was first seen at that mailbox, and when its beats last changed.
     since: float
     beats: int
     beat_at: float
+
+
+class _Seen(msgspec.Struct):
+    """What is known of one worker."""
+
+    lanes: list[_Lane]
+    #: Since when it has been at no mailbox, though it had some.
+    idle_since: float | None = None
     doom: Doom | None = None
-    #: When it was asked to end.
+    #: Until when the mailboxes beside the doomed one may end.
+    drained_at: float = 0.0
+    #: Whether it was asked for its stacks, and when it was asked to end.
+    dumped: bool = False
     asked_at: float | None = None
+
+    def shift(self, seconds: float) -> None:
+        """Have all of this have happened later."""
+        for lane in self.lanes:
+            lane.since += seconds
+            lane.beat_at += seconds
+        self.drained_at += seconds
+        self.idle_since = self.idle_since and self.idle_since + seconds
+        self.asked_at = self.asked_at and self.asked_at + seconds
 
 
 def _interval(limits: Limits) -> float:
@@ -61,19 +85,35 @@ class Watch:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._seen: dict[int, _Seen] = {}
+        self._looked_at = math.inf
         #: Seconds between two looks.
         self.interval = _interval(limits)
 
-    def look(self, reading: Reading, now: float) -> list[Command]:
-        """What is to be done about a worker, by what was seen of it."""
+    def open_eyes(self, now: float) -> None:
+        """Begin to look at all of them. Time for which nobody looked counts for nobody: this process may have been
+        stopped, with its workers (Ctrl-Z), or a slow reader of its output may have held up both."""
+        missed = now - self._looked_at - 2 * self.interval
+        self._looked_at = now
+        if missed > 0:
+            for seen in self._seen.values():
+                seen.shift(missed)
+
+    def look(self, reading: Reading, now: float, *, has_work: bool) -> list[Command]:
+        """What is to be done about a worker, by what was seen of it. `has_work`: whether it has mailboxes to visit."""
         seen = self._note(reading, now)
+        number = reading.worker
+        if not has_work or any(lane.ordinal is not None for lane in seen.lanes):
+            seen.idle_since = None
+        elif seen.idle_since is None:
+            seen.idle_since = now
         if seen.doom is None:
-            seen.doom = self._doom(seen, reading, now)
-            return [DumpStacks(reading.worker)] if seen.doom else []
+            return self._judge(seen, reading, now)
+        if not seen.dumped:
+            return self._drain(seen, number, now)
         if seen.asked_at is None:
             seen.asked_at = now
-            return [TerminateWorker(reading.worker)]
-        return [KillWorker(reading.worker)] if now - seen.asked_at >= self._limits.grace else []
+            return [TerminateWorker(number)]
+        return [KillWorker(number)] if now - seen.asked_at >= self._limits.grace else []
 
     def doom(self, worker: int) -> Doom | None:
         """Why this worker was told to end; None if it was not."""
@@ -83,7 +123,7 @@ class Watch:
     def seconds(self, worker: int, ordinal: int, now: float) -> float:
         """How long the worker has been seen at a mailbox."""
         seen = self._seen.get(worker)
-        return now - seen.since if seen and seen.ordinal == ordinal else 0.0
+        return next((now - lane.since for lane in seen.lanes if lane.ordinal == ordinal), 0.0) if seen else 0.0
 
     def forget(self, worker: int) -> None:
         """It has ended."""
@@ -91,22 +131,67 @@ class Watch:
 
     def _note(self, reading: Reading, now: float) -> _Seen:
         seen = self._seen.get(reading.worker)
-        if seen is None or seen.ordinal != reading.at:
-            doom, asked_at = (seen.doom, seen.asked_at) if seen else (None, None)
-            seen = self._seen[reading.worker] = _Seen(reading.at, now, reading.beats, now, doom, asked_at)
-        elif seen.beats != reading.beats:
-            seen.beats, seen.beat_at = reading.beats, now
+        if seen is None:
+            lanes = [_Lane(spot.at, now, spot.beats, now) for spot in reading.spots]
+            self._seen[reading.worker] = seen = _Seen(lanes)
+            return seen
+        for place, (lane, spot) in enumerate(zip(seen.lanes, reading.spots, strict=True)):
+            if lane.ordinal != spot.at:
+                seen.lanes[place] = _Lane(spot.at, now, spot.beats, now)
+            elif lane.beats != spot.beats:
+                lane.beats, lane.beat_at = spot.beats, now
         return seen
 
-    def _doom(self, seen: _Seen, reading: Reading, now: float) -> Doom | None:
-        if seen.ordinal is None:
+    def _judge(self, seen: _Seen, reading: Reading, now: float) -> list[Command]:
+        """Find whoever is over a limit; let those beside it end first."""
+        late = (self._too_long(lane, now) for lane in seen.lanes)
+        seen.doom = next(filter(None, late), None) or self._too_large(seen, reading.rss) or self._too_idle(seen, now)
+        if seen.doom is None:
+            return []
+        if seen.doom.cause is Cause.MEMORY:  # which is not to be waited with
+            return self._dump(seen, reading.worker)
+        seen.drained_at = now + (self._limits.timeout or self._limits.stall_timeout or 0.0)
+        if self._alone(seen, seen.doom):
+            return self._dump(seen, reading.worker)
+        return [StopWorker(reading.worker)]
+
+    def _drain(self, seen: _Seen, worker: int, now: float) -> list[Command]:
+        assert seen.doom is not None
+        if self._alone(seen, seen.doom):
+            return self._dump(seen, worker)
+        if now < seen.drained_at:
+            return []
+        seen.doom = msgspec.structs.replace(seen.doom, ordinal=None)  # by now each of them has been at it for too long
+        return self._dump(seen, worker)
+
+    def _dump(self, seen: _Seen, worker: int) -> list[Command]:
+        seen.dumped = True
+        return [DumpStacks(worker)]
+
+    def _alone(self, seen: _Seen, doom: Doom) -> bool:
+        return all(lane.ordinal in {None, doom.ordinal} for lane in seen.lanes)
+
+    def _too_long(self, lane: _Lane, now: float) -> Doom | None:
+        if lane.ordinal is None:
             return None
         limits = self._limits
-        if limits.timeout and now - seen.since >= limits.timeout:
-            return Doom(seen.ordinal, Cause.TIMEOUT, f"not done after {now - seen.since:.1f} s")
-        if limits.stall_timeout and now - seen.beat_at >= limits.stall_timeout:
-            return Doom(seen.ordinal, Cause.STALL, f"no round trip for {now - seen.beat_at:.1f} s")
-        if limits.max_rss and reading.rss > FAR_BEYOND * limits.max_rss:
-            grown = f"{reading.rss / 2**20:.0f} MiB of memory, far beyond the {limits.max_rss / 2**20:.0f} allowed"
-            return Doom(seen.ordinal, Cause.MEMORY, grown)
+        if limits.timeout and now - lane.since >= limits.timeout:
+            return Doom(lane.ordinal, Cause.TIMEOUT, f"not done after {now - lane.since:.1f} s")
+        if limits.stall_timeout and now - lane.beat_at >= limits.stall_timeout:
+            return Doom(lane.ordinal, Cause.STALL, f"no round trip for {now - lane.beat_at:.1f} s")
         return None
+
+    def _too_idle(self, seen: _Seen, now: float) -> Doom | None:
+        """A worker that begins nothing was stopped between two mailboxes: nobody is to blame."""
+        limit = self._limits.timeout or self._limits.stall_timeout
+        if not limit or seen.idle_since is None or now - seen.idle_since < limit:
+            return None
+        return Doom(None, Cause.STALL, f"it began no mailbox for {now - seen.idle_since:.1f} s")
+
+    def _too_large(self, seen: _Seen, rss: int) -> Doom | None:
+        most = self._limits.max_rss
+        at = [lane.ordinal for lane in seen.lanes if lane.ordinal is not None]
+        if not most or rss <= FAR_BEYOND * most or not at:
+            return None
+        grown = f"{rss / 2**20:.0f} MiB of memory, far beyond the {most / 2**20:.0f} allowed"
+        return Doom(at[0] if len(at) == 1 else None, Cause.MEMORY, grown)

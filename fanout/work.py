@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from fanout.partition import Partition
 
 
+#: Suspects that go out together, and with nothing else.
+Group = list["Neighbours"]
+
+
 class Neighbours(NamedTuple):
     """Mailboxes from the ordinal `first` to the one before `stop`, and which attempt at them is next."""
 
@@ -42,6 +46,7 @@ class Work:
         self.fresh = todo.count
         self._partition = partition
         self._again: deque[Neighbours] = deque()
+        self._apart: deque[Group] = deque()
         self._later: list[tuple[float, int, int]] = []  # a heap of (due, ordinal, attempt)
 
     def put_back(self, neighbours: Neighbours) -> None:
@@ -53,6 +58,15 @@ class Work:
         """Give this one out again, alone, when it is `due`."""
         heapq.heappush(self._later, (due, ordinal, attempt))
 
+    def put_apart(self, suspects: list[Neighbours]) -> None:
+        """Give these out again in two halves, each with nothing else: one of the two will be rid of all suspicion."""
+        middle = len(suspects) // 2
+        self._apart += [half for half in (suspects[:middle], suspects[middle:]) if half]
+
+    def take_group(self) -> Group | None:
+        """Suspects that go out together to a worker that has nothing else; None when there are none."""
+        return self._apart.popleft() if self._apart else None
+
     def take(self, now: float, most: int) -> Neighbours | None:
         """What goes out next, `most` mailboxes at the most; None when there is nothing at this time."""
         if self._later and self._later[0][0] <= now:
@@ -63,8 +77,8 @@ class Work:
         return self._fresh_ones(most)
 
     def chunks_left(self, most: int) -> int:
-        """Chunks that could go out now, counted up to `most`."""
-        chunks = len(self._again)
+        """Chunks and groups that could go out now, counted up to `most`."""
+        chunks = len(self._again) + len(self._apart)
         fresh = self.fresh
         while fresh and chunks < most:
             fresh -= self._partition.size(fresh)

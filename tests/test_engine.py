@@ -16,7 +16,7 @@ import pytest
 
 from fanout.engines.processes import ProcessEngine
 from fanout.engines.worker import MAX_WORDS
-from fanout.events import Ended, Event, Heard
+from fanout.events import Ended, Event, Heard, Spot
 from tests.processes import below
 from workers.messages import Begin, Chunk, FileJob, Found, Leaving, ModuleJob, Ready, Recording
 
@@ -77,21 +77,21 @@ def test_a_worker_that_is_retired_ends_well(engine: ProcessEngine) -> None:
     engine.start(3, begin("number"))
     engine.retire(3)
 
-    assert until(engine, Ended)[-1] == Ended(3, "exit code 0", None)
+    assert until(engine, Ended)[-1] == Ended(3, "exit code 0", ())
 
 
 def test_the_slot_of_a_dead_worker_names_the_mailbox_that_it_was_at(engine: ProcessEngine) -> None:
     engine.start(0, begin("exit_at", at=SEVENTH))
     engine.send(0, Chunk(1, 0, 100))
 
-    assert until(engine, Ended)[-1] == Ended(0, "exit code 9", 7)
+    assert until(engine, Ended)[-1] == Ended(0, "exit code 9", (7,))
 
 
 def test_a_worker_that_is_killed_before_it_was_seen_to_run_dies_all_the_same(engine: ProcessEngine) -> None:
     engine.start(0, begin("hang"))
     engine.kill(0)
 
-    assert until(engine, Ended)[-1] == Ended(0, "SIGKILL", None)
+    assert until(engine, Ended)[-1] == Ended(0, "SIGKILL", ())
 
 
 def test_a_stopped_worker_can_be_killed(engine: ProcessEngine) -> None:
@@ -100,7 +100,7 @@ def test_a_stopped_worker_can_be_killed(engine: ProcessEngine) -> None:
     engine.terminate(0)
     engine.kill(0)
 
-    assert the_end(engine) == Ended(0, "SIGKILL", 7)
+    assert the_end(engine) == Ended(0, "SIGKILL", (7,))
 
 
 def test_a_worker_that_closed_its_pipe_is_killed_for_it(engine: ProcessEngine) -> None:
@@ -114,7 +114,7 @@ def test_a_worker_that_was_killed_from_outside_closed_nothing(engine: ProcessEng
     engine.start(0, begin("kill_at", at=SEVENTH))
     engine.send(0, Chunk(1, 7, 5))
 
-    assert the_end(engine) == Ended(0, "SIGKILL", 7)
+    assert the_end(engine) == Ended(0, "SIGKILL", (7,))
 
 
 def test_what_is_asked_of_a_worker_whose_end_is_not_heard_of_yet_is_not_done(engine: ProcessEngine) -> None:
@@ -139,7 +139,7 @@ def visit(engine: ProcessEngine, beginning: Begin) -> None:
     """Have worker 0 at mailbox 7. Nothing tells of it but its slot."""
     engine.start(0, beginning)
     engine.send(0, Chunk(1, 7, 5))
-    while [reading.at for reading in engine.look()] != [7]:
+    while [reading.spots[0].at for reading in engine.look()] != [7]:
         engine.wait(0.01)
 
 
@@ -153,7 +153,7 @@ def test_the_stacks_of_a_worker_that_hangs_are_among_its_last_words(engine: Proc
     engine.kill(0)
 
     end = the_end(engine)
-    assert (end.how, end.at) == ("SIGKILL", 7)
+    assert (end.how, end.at) == ("SIGKILL", (7,))
     assert f"in {poison}" in end.words
 
 
@@ -163,7 +163,7 @@ def test_a_worker_that_hangs_is_ended_by_sigterm(engine: ProcessEngine, poison: 
 
     engine.terminate(0)
 
-    assert the_end(engine) == Ended(0, "SIGTERM", 7)
+    assert the_end(engine) == Ended(0, "SIGTERM", (7,))
 
 
 def test_a_worker_that_takes_no_notice_of_sigterm_is_killed(engine: ProcessEngine) -> None:
@@ -183,7 +183,7 @@ def test_a_segfault_tells_where_it_was(engine: ProcessEngine) -> None:
     engine.send(0, Chunk(1, 0, 100))
 
     end = the_end(engine)
-    assert (end.how, end.at) == ("SIGSEGV", 7)
+    assert (end.how, end.at) == ("SIGSEGV", (7,))
     assert "in segfault_at" in end.words
 
 
@@ -208,7 +208,7 @@ def test_what_the_import_of_a_job_prints_is_shown_once(
     for number in (0, 1):
         engine.start(number, beginning)
         engine.retire(number)
-        assert until(engine, Ended)[-1] == Ended(number, "exit code 0", None, words="")
+        assert until(engine, Ended)[-1] == Ended(number, "exit code 0", (), words="")
 
     assert capsys.readouterr().err == "imported\n"
 
@@ -220,7 +220,7 @@ def test_the_words_of_a_worker_that_dies_in_the_import_of_its_job_are_its_last(
     path.write_text("import os\nprint('so far')\nos._exit(3)")
     engine.start(0, msgspec.structs.replace(begin("number"), job=FileJob(str(path), "job")))
 
-    assert the_end(engine) == Ended(0, "exit code 3", None, words="so far\n")
+    assert the_end(engine) == Ended(0, "exit code 3", (), words="so far\n")
 
 
 def test_a_look_tells_where_each_worker_is_how_far_and_how_large(engine: ProcessEngine) -> None:
@@ -234,8 +234,8 @@ def test_a_look_tells_where_each_worker_is_how_far_and_how_large(engine: Process
 
     idle, busy = engine.look()
 
-    assert (idle.worker, idle.at, idle.beats) == (3, None, 0)
-    assert (busy.worker, busy.at, busy.beats) == (0, 7, 2)  # to connect, and to log on
+    assert (idle.worker, idle.spots) == (3, (Spot(None, 0),))
+    assert (busy.worker, busy.spots) == (0, (Spot(7, 2),))  # to connect, and to log on
     assert all(2**22 < reading.rss < 2**30 for reading in (idle, busy))
 
 
@@ -252,7 +252,7 @@ def test_a_worker_that_is_stopped_says_so_and_leaves(engine: ProcessEngine) -> N
 
     events = until(engine, Ended)
 
-    assert events[1:] == [Heard(0, Leaving("it was asked to")), Ended(0, "exit code 0", None)]
+    assert events[1:] == [Heard(0, Leaving("it was asked to")), Ended(0, "exit code 0", ())]
 
 
 def test_who_takes_the_place_of_a_stopped_worker_is_not_asked_to_leave(engine: ProcessEngine) -> None:
@@ -275,7 +275,7 @@ def test_a_worker_whose_memory_has_grown_leaves_between_two_mailboxes(engine: Pr
 
     events = until(engine, Ended)
 
-    assert events[-1] == Ended(0, "exit code 0", None)
+    assert events[-1] == Ended(0, "exit code 0", ())
     (leaving,) = (event.message for event in events if isinstance(event, Heard) and isinstance(event.message, Leaving))
     assert "its memory has grown to" in leaving.why
 
@@ -299,7 +299,7 @@ def test_when_the_template_dies_its_workers_are_gone_and_another_one_takes_its_p
 
     template.kill()
 
-    assert until(engine, Ended)[-1] == Ended(0, "the template process ended", None)
+    assert until(engine, Ended)[-1] == Ended(0, "the template process ended", ())
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     engine.start(0, begin("number"))
     engine.send(0, Chunk(1, 5, 1))
@@ -339,7 +339,7 @@ def test_leaving_the_engine_leaves_no_process() -> None:
 PARENT = """
 import sys
 from fanout.engines.processes import ProcessEngine
-from fanout.events import Heard
+from fanout.events import Heard, Spot
 from tests.test_engine import begin
 from workers.messages import Chunk, Found
 engine = ProcessEngine(2, sys.argv[1])

@@ -30,7 +30,7 @@ class FakeEngine:
         """It is heard."""
 
     def kill(self, _number: int) -> None:
-        self.events.append(Ended(0, "SIGKILL", None))
+        self.events.append(Ended(0, "SIGKILL", ()))
 
     def wait(self, _timeout: float | None) -> list[Event]:
         assert self.events, "a listing waits for what never comes"
@@ -56,14 +56,14 @@ def test_the_server_is_announced_before_its_names() -> None:
 
 
 def test_a_roster_worker_that_is_killed_is_replaced_and_no_name_is_listed_twice() -> None:
-    killed = [*said(SERVER, Listed(["a", "b"]), Listed(["c"])), Ended(0, "SIGKILL", None)]
+    killed = [*said(SERVER, Listed(["a", "b"]), Listed(["c"])), Ended(0, "SIGKILL", ())]
     engine = FakeEngine(killed, killed, said(SERVER, Listed(["a", "b"]), Listed(["c", "d"]), Listed(["e"]), Listed([])))
 
     assert listing(engine) == (SERVER, ["a", "b", "c", "d", "e"])
 
 
 def test_a_listing_is_given_up_when_its_workers_die_again_and_again() -> None:
-    died: list[Event] = [Ended(0, "SIGSEGV", None, "boom")]
+    died: list[Event] = [Ended(0, "SIGSEGV", (), "boom")]
     engine = FakeEngine(*[died] * TRIES)
 
     with pytest.raises(StoppedError, match=f"{TRIES} roster workers ended .* SIGSEGV; its last words: boom"):

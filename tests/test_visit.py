@@ -558,6 +558,23 @@ def test_one_by_one_each_mailbox_is_told_of_before_the_next_is_begun(recorder: M
 
 
 @RECORDERS
+def test_a_job_that_may_have_written_before_it_failed_is_not_called_again(recorder: MakeRecorder) -> None:
+    def cut_off(mailbox: Mailbox) -> int:
+        raise MailboxError("cut off", Cause.UNREACHABLE if mailbox.address == "0" else Cause.BUSY)
+
+    scene = Scene(cut_off, recorder, Terms(one_by_one=True))
+    scene.session.refusals = {2: MailboxError("not now", Cause.BUSY)}
+
+    failed = [each for told in scene.visitor.visit(Chunk(1, 0, 3)) for each in told if isinstance(each, Failed)]
+
+    assert [(each.error.cause, each.error.retryable) for each in failed] == [
+        (Cause.UNREACHABLE, False),
+        (Cause.BUSY, False),
+        (Cause.BUSY, True),  # it was not opened, so nothing was written
+    ]
+
+
+@RECORDERS
 def test_an_account_that_is_refused_in_the_middle_is_not_tried_again_and_costs_no_mailbox(
     recorder: MakeRecorder,
 ) -> None:

@@ -16,9 +16,10 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from workers.failures import describe
+from workers.lanes import Lanes
 from workers.linux import DUMP, resident
 from workers.loading import load
 from workers.messages import (
@@ -36,7 +37,7 @@ from workers.messages import (
 from workers.output import IMPORTED, Output
 from workers.roster import listing
 from workers.servers import server_at
-from workers.slots import Slots
+from workers.slots import OwnSlot, Slots, private_slot
 from workers.visit import Muted, RecordsRecorder, ResultsRecorder, Terms, Visitor
 from workers.writing import Marks, WritesNotAllowed, marks_of
 
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from workers.mailbox import Mailbox
-    from workers.servers import Server
+    from workers.servers import Server, Session
+    from workers.slots import Slot
     from workers.visit import Recorder
 
 #: Bytes asked of a pipe at a time; a pipe holds 64 KiB unless told otherwise.
@@ -65,21 +67,23 @@ def is_worker() -> bool:
     return _Self.is_worker
 
 
-def main(inbox: int, outbox: int, slots: int, number: int) -> NoReturn:
-    """Be worker `number` until the pipe `inbox` ends. The arguments are descriptors, which are the worker's own now."""
+def main(inbox: int, outbox: int, slots: int, own: range) -> NoReturn:
+    """Be a worker until the pipe `inbox` ends, with the slots that are its `own`: one for each mailbox at a time.
+
+    The other arguments are descriptors, which are the worker's own now.
+    """
     _Self.is_worker = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _quiet_standard_streams()
     faulthandler.enable(2)
     faulthandler.register(DUMP, 2)
-    slot = Slots(slots, number + 1).writer(number)
+    place = _Place.of(Slots(slots, own.stop), own)
     worker = os.getpid()
-    os.register_at_fork(after_in_child=lambda: _let_go(inbox, outbox, slot))
-    output = Output(slot)
-    output.capture()
+    os.register_at_fork(after_in_child=lambda: _let_go(inbox, outbox, place))
+    place.output.capture()
     try:
-        _work(_Pipe(inbox, outbox), slot, output)
+        _work(_Pipe(inbox, outbox), place)
     except BrokenPipeError:  # the parent is gone: nobody is left to be told
         os._exit(0)
     except Muted:
@@ -92,9 +96,28 @@ def main(inbox: int, outbox: int, slots: int, number: int) -> NoReturn:
     os._exit(0)
 
 
-def _let_go(inbox: int, outbox: int, slot: memoryview) -> None:
+class _Place(NamedTuple):
+    """Where a worker is to be seen, and what it can't say over the pipe."""
+
+    #: One for each mailbox at a time.
+    slots: list[memoryview]
+    #: What threads have that visit none.
+    others: memoryview
+    #: The slot of whichever thread asks.
+    slot: Slot
+    output: Output
+
+    @classmethod
+    def of(cls, slots: Slots, own: range) -> _Place:
+        writers, others = [slots.writer(number) for number in own], private_slot()
+        slot = writers[0] if len(writers) == 1 else OwnSlot(others)
+        return cls(writers, others, slot, Output(slot))
+
+
+def _let_go(inbox: int, outbox: int, place: _Place) -> None:
     """Make sure that a fork cannot speak for its worker: its pipes lead nowhere, and no mailbox can be begun."""
-    slot.release()
+    for slot in [*place.slots, place.others]:
+        slot.release()
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (inbox, outbox):  # not closed, or what the fork opens next would be taken for a pipe
         os.dup2(nothing, descriptor)
@@ -137,7 +160,7 @@ class _Pipe:
             return False
 
 
-def _work(pipe: _Pipe, slot: memoryview, output: Output) -> None:
+def _work(pipe: _Pipe, place: _Place) -> None:
     messages = pipe.messages()
     begin = next(messages, None)
     if not isinstance(begin, Begin):
@@ -146,12 +169,12 @@ def _work(pipe: _Pipe, slot: memoryview, output: Output) -> None:
         server = server_at(begin.server, separate_connections=begin.separate_connections)
         job = load(begin.job, begin.options) if begin.job else None
         terms = _terms(begin, marks_of(job), pipe)
-        visitor = Visitor(server.session(slot), _recorder(begin, job), slot, output, terms) if job else None
+        visitors = list(_visitors(server.session(place.slot), begin, job, place, terms)) if job else []
     except BaseException as error:  # noqa: BLE001 - whatever it was, the parent must hear of it
         _introduce(pipe, Unable(describe(error)))
         return
     _introduce(pipe, Ready(uncertain=terms.one_by_one))
-    for told in _answers(messages, server, visitor, slot):
+    for told in _answers(messages, server, visitors, place):
         pipe.tell(told)
 
 
@@ -162,16 +185,20 @@ def _introduce(pipe: _Pipe, first: Ready | Unable) -> None:
 
 
 def _answers(
-    messages: Iterator[ToWorker], server: Server, visitor: Visitor | None, slot: memoryview
+    messages: Iterator[ToWorker], server: Server, visitors: list[Visitor], place: _Place
 ) -> Iterator[list[ToParent]]:
-    """Do what the parent asks for, until it ends the pipe or the visitor has a reason to leave; yield what is told."""
-    for message in messages:
-        if isinstance(message, Chunk) and visitor:
-            yield from visitor.visit(message)
-            if visitor.leaving:
+    """Do what the parent asks for, until it ends the pipe or a visitor has a reason to leave; yield what is told."""
+    chunks = (message for message in messages if isinstance(message, Chunk))
+    if isinstance(place.slot, OwnSlot) and visitors:
+        yield from Lanes(visitors, place.slots, place.slot).visit(chunks)
+    elif visitors:
+        for chunk in chunks:
+            yield from visitors[0].visit(chunk)
+            if visitors[0].leaving:
                 return
-        elif isinstance(message, ListMailboxes):
-            for page in listing(server, message, slot):
+    for message in messages:
+        if isinstance(message, ListMailboxes):
+            for page in listing(server, message, place.slot):
                 yield [page]
 
 
@@ -188,6 +215,14 @@ def _terms(begin: Begin, marks: Marks, pipe: _Pipe) -> Terms:
         dry_run=dry_run,
         heard=pipe.is_whole,
     )
+
+
+def _visitors(
+    session: Session, begin: Begin, job: Callable[[Mailbox], object], place: _Place, terms: Terms
+) -> Iterator[Visitor]:
+    """One for each slot, all with one session."""
+    for slot in place.slots:
+        yield Visitor(session, _recorder(begin, job), slot, place.output, terms)
 
 
 def _recorder(begin: Begin, job: Callable[[Mailbox], object]) -> Recorder:

@@ -167,6 +167,10 @@ class Found(Message, frozen=True):
     #: The results of these lines, folded, as JSON.
     total: bytes
 
+    @property
+    def ordinals(self) -> range:
+        return range(self.first, self.first + self.count)
+
 
 class Failed(Message, frozen=True):
     """One mailbox whose attempt failed."""

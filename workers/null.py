@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from workers.mailbox import Folder, Mailbox
+    from workers.slots import Slot
 
 
 class NullMailbox:
@@ -96,5 +97,5 @@ class NullServer:
     def addresses(self) -> Iterator[str]:
         return map(name, range(self.numbered))
 
-    def session(self, slot: memoryview) -> NullSession:  # noqa: ARG002 - there is no round trip to count
+    def session(self, slot: Slot) -> NullSession:  # noqa: ARG002 - there is no round trip to count
         return NullSession()

@@ -6,9 +6,14 @@ import io
 import logging
 import os
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 from workers.messages import Printed
 from workers.slots import AT, NOWHERE
+
+if TYPE_CHECKING:
+    from workers.slots import Slot
 
 #: Characters kept of one mailbox. More is cut, and the cut is said.
 MAX_OUTPUT = 64 * 1024
@@ -20,9 +25,10 @@ IMPORTED = b"\0"
 class Output(io.TextIOBase):
     """A text stream that notes at which mailbox each piece was written; it costs nothing while nothing is written."""
 
-    def __init__(self, slot: memoryview) -> None:
+    def __init__(self, slot: Slot) -> None:
         self._slot = slot
         self._written: dict[int, list[str]] = {}
+        self._lock = threading.Lock()  # threads print while others take
 
     def capture(self) -> None:
         """Take the place of stdout and stderr, and of where logging goes."""
@@ -42,7 +48,8 @@ class Output(io.TextIOBase):
         if ordinal == NOWHERE:  # at no mailbox: the job's module is being imported, or a thread of it speaks late
             os.write(2, text.encode("utf-8", "backslashreplace"))
         else:
-            self._written.setdefault(ordinal, []).append(text)
+            with self._lock:
+                self._written.setdefault(ordinal, []).append(text)
         return len(text)
 
     def _at(self) -> int:
@@ -53,7 +60,10 @@ class Output(io.TextIOBase):
 
     def take(self) -> list[Printed]:
         """What has been written since the last call, mailbox by mailbox."""
-        written, self._written = self._written, {}
+        if not self._written:
+            return []
+        with self._lock:
+            written, self._written = self._written, {}
         return [Printed(ordinal, _cut("".join(parts))) for ordinal, parts in written.items()]
 
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from workers.messages import ToParent
     from workers.servers import Server
+    from workers.slots import Slot
 
 #: Names in one page of the roster: a page of long names still fits a frame of 64 to 128 KB.
 PAGE = 1000
 
 
-def listing(server: Server, wanted: ListMailboxes, slot: memoryview) -> Iterator[ToParent]:
+def listing(server: Server, wanted: ListMailboxes, slot: Slot) -> Iterator[ToParent]:
     """What the server announces, its names by pages, and an empty page; Unable where that can't be told."""
     try:
         _check(server, slot)
@@ -35,7 +36,7 @@ def listing(server: Server, wanted: ListMailboxes, slot: memoryview) -> Iterator
         yield Listed([])
 
 
-def _check(server: Server, slot: memoryview) -> None:
+def _check(server: Server, slot: Slot) -> None:
     """Raise MailboxError when the server refuses the account. Other trouble may have passed when the workers connect."""
     session = server.session(slot)
     try:

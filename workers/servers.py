@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from workers.mailbox import Mailbox
+    from workers.slots import Slot
 
 
 class Session(Protocol):
@@ -76,8 +77,11 @@ class Server(Protocol):
         """Every mailbox's name, in the fixed order of the roster."""
         ...
 
-    def session(self, slot: memoryview) -> Session:
-        """Connect. A worker does so once. Each round trip adds 1 to `slot[BEATS]`, modulo 2**64, before it is made."""
+    def session(self, slot: Slot) -> Session:
+        """Connect. A worker does so once. Each round trip adds 1 to `slot[BEATS]`, modulo 2**64, before it is made.
+
+        Threads may visit mailboxes through one session at the same time.
+        """
         ...
 
 

@@ -2,13 +2,16 @@
 
 A store into a slot costs less than a message, and it outlives the worker: when one dies, its slot names the mailbox that
 it was at. The memory is an anonymous file (memfd) that parent and workers map; `shared_memory` would bring its tracker.
-One writer an element and eight aligned bytes a store: no lock is needed.
+One writer an element and eight aligned bytes a store: no lock is needed. A worker that visits several mailboxes at a time
+has a slot for each thread that does so.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import threading
+from typing import Protocol
 
 #: Bytes a slot: a cache line, so that two workers do not write to the same one.
 SLOT_BYTES = 64
@@ -23,6 +26,35 @@ AT, BEATS, STOP = 0, 1, 2
 NOWHERE = 2**64 - 1
 
 
+class Slot(Protocol):
+    """The elements AT, BEATS and STOP, by their places. Raises ValueError in what a worker forked."""
+
+    def __getitem__(self, place: int, /) -> int: ...
+    def __setitem__(self, place: int, value: int, /) -> None: ...
+
+
+def private_slot() -> memoryview:
+    """A slot that nobody else sees, at no mailbox."""
+    slot = memoryview(bytearray(SLOT_BYTES)).cast("Q")
+    slot[AT] = NOWHERE
+    return slot
+
+
+class OwnSlot(threading.local):
+    """The slot of whichever thread asks: for what the threads of a worker share, its session and its output."""
+
+    def __init__(self, others: memoryview) -> None:
+        """`others`: what threads have that visit no mailboxes."""
+        self.slot = others
+
+    def __getitem__(self, place: int) -> int:
+        number: int = self.slot[place]
+        return number
+
+    def __setitem__(self, place: int, value: int) -> None:
+        self.slot[place] = value
+
+
 class Slots:
     """The shared memory of all workers of a run."""
 
@@ -34,7 +66,7 @@ class Slots:
 
     @classmethod
     def create(cls, count: int) -> Slots:
-        """Make the memory for `count` workers, every slot nowhere."""
+        """Make the memory of `count` slots, every one nowhere."""
         descriptor = os.memfd_create("fanout-slots", os.MFD_CLOEXEC)
         os.ftruncate(descriptor, count * SLOT_BYTES)
         slots = cls(descriptor, count)
@@ -43,20 +75,20 @@ class Slots:
         return slots
 
     def writer(self, number: int) -> memoryview:
-        """The slot as its worker sees it: the elements AT, BEATS and STOP."""
+        """The slot as whoever visits sees it: the elements AT, BEATS and STOP."""
         return self._elements[number * _ELEMENTS : (number + 1) * _ELEMENTS]
 
     def at(self, number: int) -> int | None:
-        """The ordinal of the mailbox that the worker is at, or was at when it died; None for nowhere."""
+        """The ordinal of the mailbox that is visited, or was when the worker died; None for nowhere."""
         ordinal = self._elements[number * _ELEMENTS + AT]
         return None if ordinal == NOWHERE else ordinal
 
     def beats(self, number: int) -> int:
-        """Round trips that the worker's session has made, modulo 2**64."""
+        """Round trips that were made, modulo 2**64."""
         return self._elements[number * _ELEMENTS + BEATS]
 
     def stop(self, number: int) -> None:
-        """Ask the worker to leave before it begins another mailbox."""
+        """Ask for no other mailbox to be begun."""
         self._elements[number * _ELEMENTS + STOP] = 1
 
     def clear(self, number: int) -> None:

@@ -47,6 +47,8 @@ class Start(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Parent to template: start a worker, with its descriptors."""
 
     number: int
+    #: Mailboxes that each worker visits at a time, and so slots that each has.
+    lanes: int = 1
 
 
 class Started(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -135,15 +137,16 @@ class Template:
         except ConnectionError:
             return False
         if packet:
-            self._start(msgspec.msgpack.decode(packet, type=Start).number, descriptors)
+            self._start(msgspec.msgpack.decode(packet, type=Start), descriptors)
         return bool(packet)
 
-    def _start(self, number: int, descriptors: list[int]) -> None:
+    def _start(self, start: Start, descriptors: list[int]) -> None:
+        number, own = start.number, range(start.number * start.lanes, (start.number + 1) * start.lanes)
         if self._method == "fork":
             target, carried = _forked_worker, list(descriptors)
         else:
             target, carried = _spawned_worker, [multiprocess.reduction.DupFd(each) for each in descriptors]
-        process = self._context.Process(target=target, args=(number, os.getpid(), list(sys.path), carried))
+        process = self._context.Process(target=target, args=(own, os.getpid(), list(sys.path), carried))
         with own_imports_first():
             process.start()
         for descriptor in descriptors:
@@ -229,20 +232,20 @@ def _reap_one() -> None:
         return
 
 
-def _forked_worker(number: int, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
+def _forked_worker(own: range, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
     """The first thing that runs in a fork of the template: let go of all that is the template's."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _close_all_but({0, 1, 2, *descriptors})
-    _be_worker(number, template, path, descriptors)
+    _be_worker(own, template, path, descriptors)
 
 
-def _spawned_worker(number: int, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
+def _spawned_worker(own: range, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
     """The first thing that runs in a new interpreter."""
-    _be_worker(number, template, path, [each.detach() for each in descriptors])
+    _be_worker(own, template, path, [each.detach() for each in descriptors])
 
 
-def _be_worker(number: int, template: int, path: list[str], descriptors: list[int]) -> NoReturn:
+def _be_worker(own: range, template: int, path: list[str], descriptors: list[int]) -> NoReturn:
     die_with(template)
     os.memfd_create(os.environ[FAMILY])  # stays open: by its name this process is known, and what it forks
     sys.path[:] = path
@@ -251,4 +254,4 @@ def _be_worker(number: int, template: int, path: list[str], descriptors: list[in
     for descriptor in (inbox, outbox, slots):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - for what a job starts: it shall hold none
     os.close(stderr)
-    child.main(inbox, outbox, slots, number)
+    child.main(inbox, outbox, slots, own)

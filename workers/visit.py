@@ -157,6 +157,8 @@ class Visitor:
         self._stride = 1
         self._longest = 1 if terms.one_by_one else LONGEST_STRIDE
         self._weighed = self._clock()
+        #: Whether the job was called for the mailbox under way.
+        self._called = False
         #: What the worker says when it is to end; None while it is not.
         self.leaving: Leaving | Unable | None = None
 
@@ -224,6 +226,8 @@ class Visitor:
 
     def _judge(self, error: Error, seconds: float, findings: _Findings) -> None:
         """A mailbox failed; unless it is the account that is refused, which must not be tried at the next one."""
+        if self._called and self.terms.one_by_one:
+            error = msgspec.structs.replace(error, retryable=False)  # it may have written before it failed
         if error.cause is Cause.CREDENTIALS:
             self.leaving = Unable(error)
         else:
@@ -233,6 +237,8 @@ class Visitor:
         self, mailboxes: Iterator[Mailbox], stride: int, attempt: int, entries: list[object]
     ) -> BaseException | None:
         """Append up to `stride` entries; returns what ended the stride before that, at the mailbox behind the last."""
+        if self.terms.one_by_one:
+            mailboxes = self._noting(mailboxes)
         try:
             self._recorder.take(islice(mailboxes, stride), attempt, entries)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a job are outcomes, too
@@ -240,6 +246,13 @@ class Visitor:
         if len(entries) < stride:  # a loop at the speed of C takes a StopIteration for its own end
             return RuntimeError("the job raised StopIteration, or its session ended before the chunk did")
         return None
+
+    def _noting(self, mailboxes: Iterator[Mailbox]) -> Iterator[Mailbox]:
+        """Note when a mailbox is open, and the job about to be called."""
+        self._called = False
+        for mailbox in mailboxes:
+            self._called = True
+            yield mailbox
 
     def _fit_stride(self, seconds: float, written: int) -> None:
         if seconds < QUICK_SECONDS and written < QUICK_BYTES:

@@ -28,6 +28,7 @@ LINES = 1000
 _NO_WORKFORCE = {
     "workers": 1,
     "chunk_size": None,
+    "concurrency": 1,
     "separate_connections": False,
     "start_method": None,
 }

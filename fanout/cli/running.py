@@ -145,7 +145,7 @@ def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of
         told = file.facts()
         _return_to(told["directory"])
         intent = facts.intent_of(told)
-        intent = replace(intent, workforce=replace(intent.workforce, **_said("workers", "chunk_size")))
+        intent = replace(intent, workforce=replace(intent.workforce, **_said("workers", "chunk_size", "concurrency")))
         return _go_on(file, intent, _Manner(given["quiet"], given["accept_changes"], only or None))
 
 

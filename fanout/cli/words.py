@@ -157,6 +157,14 @@ PORTIONS: list[_Option] = [
         show_default=True,
         help="Mailboxes given to a worker together; auto: large chunks first, small ones last.",
     ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 4096),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="Mailboxes that a worker visits at a time, in threads, so that it works while it waits for the server.",
+    ),
 ]
 
 WORKFORCE: list[_Option] = [
@@ -246,7 +254,7 @@ def words_of(given: dict[str, Any]) -> Words:
     choice = Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
     names = read_names(names_from) if names_from else None
     mailboxes = Mailboxes(given["server"], choice, names, _source(names_from))
-    force = {name: given[name] for name in ("workers", "chunk_size", "separate_connections", "start_method")}
+    force = {name: given[name] for name in Workforce.__dataclass_fields__}
     if force["workers"] is None:
         del force["workers"]
     return Words(mailboxes, Workforce(**force))

@@ -31,7 +31,7 @@ from fanout import machine
 from fanout.engines.deaths import Deaths, in_words
 from fanout.engines.family import end_family, new_mark
 from fanout.engines.worker import Words, Worker
-from fanout.events import Babbled, Ended, Event, Heard, Reading
+from fanout.events import Babbled, Ended, Event, Heard, Reading, Spot
 from workers import template
 from workers.linux import DUMP, is_ending, resident
 from workers.messages import Begin, FrameError, Message, frame
@@ -55,11 +55,15 @@ _template_words: msgspec.msgpack.Decoder[template.Started | template.Exited] = m
 class ProcessEngine:
     """Workers as processes of this machine. A context manager: on leaving it no process is left."""
 
-    def __init__(self, count: int, start_method: str | None = None) -> None:
-        """For up to `count` workers. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe."""
+    def __init__(self, count: int, start_method: str | None = None, lanes: int = 1) -> None:
+        """For up to `count` workers. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe.
+
+        `lanes`: mailboxes that each visits at a time.
+        """
         self._method = start_method or "fork"
+        self._lanes = lanes
         machine.allow_descriptors(count * EACH + OTHERS)
-        self._slots = Slots.create(count)
+        self._slots = Slots.create(count * lanes)
         self._workers: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
         self._woken, self.wake = socket.socketpair()
@@ -92,7 +96,7 @@ class ProcessEngine:
         words, stderr = os.pipe()
         inbox, outbox = os.dup(ours_write.fileno()), os.dup(ours_read.fileno())
         given = [theirs_read.fileno(), theirs_write.fileno(), self._slots.descriptor, stderr]
-        packet = msgspec.msgpack.encode(template.Start(number))
+        packet = msgspec.msgpack.encode(template.Start(number, self._lanes))
         with suppress(ConnectionError):  # a template that has just died is heard of below, and this start with it
             socket.send_fds(self._control, [packet], given)
         for end in (ours_read, theirs_write, theirs_read, ours_write):
@@ -111,7 +115,8 @@ class ProcessEngine:
 
     def stop(self, number: int) -> None:
         """Ask the worker to leave before it begins another mailbox. One that waits for a chunk is to be retired instead."""
-        self._slots.stop(number)
+        for slot in self._slots_of(number):
+            self._slots.stop(slot)
 
     def dump(self, number: int) -> None:
         """Have the worker write the stacks of its threads to its stderr, whatever it is in, so to its last words.
@@ -141,10 +146,17 @@ class ProcessEngine:
         """What can be seen from outside of each worker that is known to run, in the order in which they were started."""
         slots = self._slots
         return [
-            Reading(number, slots.at(number), slots.beats(number), resident(worker.process.pid))
+            Reading(
+                number,
+                tuple(Spot(slots.at(slot), slots.beats(slot)) for slot in self._slots_of(number)),
+                resident(worker.process.pid),
+            )
             for number, worker in self._workers.items()
             if worker.process.pid is not None
         ]
+
+    def _slots_of(self, number: int) -> range:
+        return range(number * self._lanes, (number + 1) * self._lanes)
 
     def words(self, number: int) -> str:
         """What the worker has written to stderr, as far as it was heard: the end of it."""
@@ -191,7 +203,8 @@ class ProcessEngine:
             os.set_blocking(descriptor, False)
         worker = Worker(number, inbox, outbox, Words(stderr))
         self._workers[number] = worker
-        self._slots.clear(number)
+        for slot in self._slots_of(number):
+            self._slots.clear(slot)
         self._selector.register(outbox, selectors.EVENT_READ, worker)
         self._selector.register(worker.words, selectors.EVENT_READ, worker.words)
 
@@ -341,7 +354,9 @@ class ProcessEngine:
         self._listen(worker.words)  # once: what a job forked may go on for ever
         self._let_go(worker)
         del self._workers[worker.number]
-        self._events.append(Ended(worker.number, how, self._slots.at(worker.number), worker.words.text))
+        spots = map(self._slots.at, self._slots_of(worker.number))
+        at = tuple(ordinal for ordinal in spots if ordinal is not None)
+        self._events.append(Ended(worker.number, how, at, worker.words.text))
 
     def _let_go(self, worker: Worker) -> None:
         """Give back every descriptor."""

@@ -9,8 +9,9 @@ import signal
 from workers.messages import FrameReader, ToParent
 from workers.output import IMPORTED
 
-#: Bytes kept of what a worker wrote to stderr: the end of it. The stacks of a dozen threads have as many.
-MAX_WORDS = 4096
+#: Bytes kept of what a worker wrote to stderr: the end of it. Its own stack, with all that it was forked from, has 4 KB,
+#: and that of a lane half as many.
+MAX_WORDS = 2**15
 
 #: Bytes that a pipe holds, and so as much as is read from one at a time: a flood on stderr is never followed for longer.
 PIPE_BYTES = 2**16

@@ -71,11 +71,12 @@ def test_the_poisoned_fail_with_their_cause_and_all_others_are_done(mailboxes: i
     ) as found:
         outcomes = {outcome.mailbox: outcome for outcome in found}
 
-    causes = {address: outcome.error and outcome.error.cause for address, outcome in outcomes.items()}
-    assert {address: causes[address] for address in kinds} == {
-        address: EXPECTED[kind] for address, kind in kinds.items()
+    wrong = {
+        address: (kinds.get(address), outcome.error)
+        for address, outcome in outcomes.items()
+        if (outcome.error and outcome.error.cause) != (EXPECTED[kinds[address]] if address in kinds else None)
     }
-    assert [address for address, cause in causes.items() if cause and address not in kinds] == []
+    assert wrong == {}
     assert len(outcomes) == mailboxes
     assert below() == []
     assert len(os.listdir("/proc/self/fd")) == descriptors

@@ -83,8 +83,9 @@ def test_a_halved_chain_finds_its_handles_again() -> None:
 def test_releases_ride_in_front_of_the_next_buffer() -> None:
     server = FakeServer()
     connection = Connection(profile_of(server))
+    logon = connection.begin("/cn=0")
     _, [handle] = connection.execute(*logons(1))
-    connection.release(0, handle)
+    connection.release(logon, handle)
     sent = len(server.buffers)
     connection.execute(*logons(2))
 
@@ -94,8 +95,9 @@ def test_releases_ride_in_front_of_the_next_buffer() -> None:
 def test_releases_that_were_run_are_not_sent_with_the_rest() -> None:
     server = FakeServer()
     connection = Connection(profile_of(server))
+    logon = connection.begin("/cn=0")
     _, [handle] = connection.execute(*logons(1))
-    connection.release(0, handle)
+    connection.release(logon, handle)
     server.room = 1
     sent = len(server.buffers)
     connection.execute(*logons(2))
@@ -106,9 +108,10 @@ def test_releases_that_were_run_are_not_sent_with_the_rest() -> None:
 def test_more_releases_than_a_buffer_carries_go_ahead_of_it() -> None:
     server = FakeServer()
     connection = Connection(profile_of(server))
+    logon = connection.begin("/cn=0")
     connection.execute(*logons(1))
     for number in range(2 * MOST_RIDING + 5):
-        connection.release(0, 1000 + number)
+        connection.release(logon, 1000 + number)
     sent = len(server.buffers)
     connection.execute(*logons(1))
 
@@ -118,8 +121,9 @@ def test_more_releases_than_a_buffer_carries_go_ahead_of_it() -> None:
 def test_a_flush_sends_the_releases_alone() -> None:
     server = FakeServer()
     connection = Connection(profile_of(server))
+    logon = connection.begin("/cn=0")
     _, [handle] = connection.execute(*logons(1))
-    connection.release(0, handle)
+    connection.release(logon, handle)
     connection.flush()
     connection.flush()
 
@@ -130,8 +134,9 @@ def test_a_flush_sends_the_releases_alone() -> None:
 def test_releases_of_a_refused_buffer_wait_for_the_next() -> None:
     server = FakeServer()
     connection = Connection(profile_of(server))
+    logon = connection.begin("/cn=0")
     _, [handle] = connection.execute(*logons(1))
-    connection.release(0, handle)
+    connection.release(logon, handle)
     server.failures = [RpcError(0x480)]
     with pytest.raises(MapiError, match="BUSY"):
         connection.execute(*logons(2))
@@ -163,8 +168,9 @@ def test_what_a_failed_chain_opened_is_released_again_last_opened_first() -> Non
 def test_releases_of_a_lost_context_are_forgotten() -> None:
     server = FakeServer()
     connection = Connection(profile_of(server))
+    logon = connection.begin("/cn=0")
     _, [handle] = connection.execute(*logons(1))
-    connection.release(0, handle)
+    connection.release(logon, handle)
     server.failures = [ConnectionLost()]
     with pytest.raises(MapiError, match="NETWORK_ERROR"):
         connection.execute(*logons(2))
@@ -180,7 +186,7 @@ def test_releases_that_wait_when_the_context_is_lost_are_forgotten() -> None:
     logon = connection.begin("/cn=0")
     connection.execute(*logons(1))
     for number in range(MOST_RIDING + 1):
-        connection.release(logon.index, 1000 + number)
+        connection.release(logon, 1000 + number)
     server.failures = [ConnectionLost()]
     with pytest.raises(MapiError, match="NETWORK_ERROR"):
         connection.flush()
@@ -245,3 +251,20 @@ def test_an_answer_that_cannot_be_read_or_is_incomplete_is_a_protocol_error(
     with pytest.raises(MapiError) as caught:
         Connection(profile_of(server)).execute(*logons(2))
     assert caught.value.cause is Cause.PROTOCOL
+
+
+def test_a_logon_that_was_lost_releases_nothing_of_the_one_that_has_its_index_now() -> None:
+    server = FakeServer()
+    connection = Connection(profile_of(server))
+    lost = connection.begin("/cn=0")
+    server.failures = [ConnectionLost()]
+    with pytest.raises(MapiError, match="NETWORK_ERROR"):
+        connection.execute(*logons(1))
+    new = connection.begin("/cn=1")
+
+    connection.release(lost, 1000)
+    connection.end(lost)
+
+    assert new.index == lost.index
+    assert connection.waiting == []
+    assert new.index in connection.indexes

@@ -8,6 +8,7 @@ with it. What the ROPs are about is the business of the interfaces above.
 from __future__ import annotations
 
 from collections import Counter
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workers.mapi.buffers import NO_HANDLE, decode_response_buffer, encode_request_buffer
@@ -44,12 +45,16 @@ class Leftover(NamedTuple):
 
 
 class Connection:
-    """A session context: made when first needed, and made anew after it was lost."""
+    """A session context: made when first needed, and made anew after it was lost.
 
-    __slots__ = ("_context", "_profile", "indexes", "logons", "waiting")
+    Threads may work on logons of one connection, each on its own; their round trips wait for each other.
+    """
+
+    __slots__ = ("_context", "_lock", "_profile", "indexes", "logons", "waiting")
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
+        self._lock = RLock()  # of all that is here; held for a whole round trip
         self._context: int | None = None
         self.waiting: list[tuple[int, int]] = []  # releases: logon index and handle, in their order
         self.indexes = LogonIndexTable(profile.reserved)
@@ -57,23 +62,32 @@ class Connection:
 
     def begin(self, mailbox_dn: str) -> Logon:
         """A logon with an index of its own, not yet on the server. Raises LogonTableFull; sends nothing."""
-        index = self.indexes.acquire()
-        logon = self.logons[index] = Logon(self, index, mailbox_dn)
-        return logon
+        with self._lock:
+            index = self.indexes.acquire()
+            logon = self.logons[index] = Logon(self, index, mailbox_dn)
+            return logon
 
     def end(self, logon: Logon) -> None:
         """The logon's index is free. One that was lost with its context gave it back then."""
-        if self.logons.pop(logon.index, None) is not None:
-            self.indexes.release(logon.index)
+        with self._lock:
+            if self.logons.get(logon.index) is logon:
+                del self.logons[logon.index]
+                self.indexes.release(logon.index)
 
-    def release(self, logon_index: int, handle: int) -> None:
-        """RopRelease, in front of the next buffer: no index is used again before its old logon is released."""
-        self.waiting.append((logon_index, handle))
+    def release(self, logon: Logon, handle: int) -> None:
+        """RopRelease, in front of the next buffer: no index is used again before its old logon is released.
+
+        What was lost with its context needs none.
+        """
+        with self._lock:
+            if self.logons.get(logon.index) is logon:
+                self.waiting.append((logon.index, handle))
 
     def check(self) -> None:
         """Connect now, unless it is connected. Raises MapiError; CREDENTIALS when the account is refused."""
-        if self._context is None:
-            self._connect()
+        with self._lock:
+            if self._context is None:
+                self._connect()
 
     def execute(self, requests: Sequence[Request], handles: list[int], rows: RowCodec | None = None) -> Answer:
         """One response for each request, and the handle table as the server left it (it may be longer).
@@ -81,27 +95,30 @@ class Connection:
         `rows` reads the rows of a table whose columns were set by an earlier buffer. Raises MapiError when the
         buffer failed as a whole; the refusal of a single ROP is a response.
         """
-        if not self.waiting:
-            return self._run(requests, handles, rows)
-        while len(self.waiting) > MOST_RIDING:
-            self._carry((), [])
-        return self._carry(requests, handles, rows)
+        with self._lock:
+            if not self.waiting:
+                return self._run(requests, handles, rows)
+            while len(self.waiting) > MOST_RIDING:
+                self._carry((), [])
+            return self._carry(requests, handles, rows)
 
     def flush(self) -> None:
         """Send the releases that wait. Nobody needs to: they go with the next buffer, or with the context."""
-        while self.waiting:
-            self._carry((), [])
+        with self._lock:
+            while self.waiting:
+                self._carry((), [])
 
     def close(self) -> None:
         """Give up the context. What is open on it answers INVALID_OBJECT from now on. Never raises."""
-        context = self._context
-        self._forget(HResult.MAPI_E_INVALID_OBJECT)
-        if context is not None:
-            self._profile.transport.disconnect(context)
+        with self._lock:
+            context = self._context
+            self._forget(HResult.MAPI_E_INVALID_OBJECT)
+            if context is not None:
+                self._profile.transport.disconnect(context)
 
     def leftovers(self) -> Iterator[Leftover]:
         """What was never released, logon by logon in the order of their indexes."""
-        for _, logon in sorted(self.logons.items()):
+        for _, logon in sorted([*self.logons.items()]):
             yield from logon.leftovers()
 
     def _carry(self, requests: Sequence[Request], handles: list[int], rows: RowCodec | None = None) -> Answer:
@@ -244,11 +261,11 @@ class Logon:
         """Release server objects that no interface stands for, owned before owner ([MS-OXCROPS] 3.1.5.3)."""
         for handle in reversed([*handles]):
             if handle != NO_HANDLE:
-                self.connection.release(self.index, handle)
+                self.connection.release(self, handle)
 
     def invalidate(self, answer: HResult) -> None:
         """Every interface answers `answer` from now on."""
-        for interface in self.outstanding:
+        for interface in [*self.outstanding]:  # another thread may be at work on it
             interface.invalidate(answer)
         self.outstanding.clear()
 

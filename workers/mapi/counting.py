@@ -13,6 +13,7 @@ from workers.slots import BEATS
 
 if TYPE_CHECKING:
     from workers.mapi.transport import Transport
+    from workers.slots import Slot
 
 #: What keeps a count within the eight bytes of an element.
 _MODULO = 2**64 - 1
@@ -23,7 +24,7 @@ class CountingTransport:
 
     __slots__ = ("_execute", "_slot", "_transport")
 
-    def __init__(self, transport: Transport, slot: memoryview) -> None:
+    def __init__(self, transport: Transport, slot: Slot) -> None:
         self._transport = transport
         self._execute = transport.execute
         self._slot = slot

@@ -46,7 +46,7 @@ class Interface:
         if self._answer:
             return
         self._answer = HResult.MAPI_E_INVALID_OBJECT
-        del self.logon.outstanding[self]
+        self.logon.outstanding.pop(self, None)  # another thread may have lost the connection meanwhile
         self._let_go()
 
     def invalidate(self, answer: HResult) -> None:
@@ -82,7 +82,7 @@ class Interface:
         logon = self.logon
         freed: Interface | None = self
         while freed is not None and freed._answer and not freed._children:
-            logon.connection.release(logon.index, freed.handle)
+            logon.connection.release(logon, freed.handle)
             freed = freed._parent
             if freed is None:
                 logon.connection.end(logon)

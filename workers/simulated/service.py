@@ -16,6 +16,8 @@ from workers.simulated.stores import mailbox_dn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workers.slots import Slot
+
 #: The account that every worker logs on with: it may open every mailbox (article Q194627).
 _ACCOUNT = mailbox_dn("fanout")
 
@@ -65,6 +67,6 @@ class SimulatedService:
     def addresses(self) -> Iterator[str]:
         return map(self._population.address, range(len(self._population)))
 
-    def session(self, slot: memoryview) -> MapiSession:
+    def session(self, slot: Slot) -> MapiSession:
         counted = replace(self._profile, transport=CountingTransport(self._transport, slot))
         return MapiSession(counted, mailbox_dn, self._population.address)
