@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FAR_BEYOND = 1.5
 
 #: Looks at a worker within one limit. A mailbox is first seen up to one interval late, and found over its limit up to
-#: one interval late again: a hang is noticed within 1 + 2 / LOOKS, or 1.4, times its limit.
-LOOKS = 5
+#: one interval late again, and its worker asked to end one later: within 1 + 3 / LOOKS, or 1.375, times its limit.
+LOOKS = 8
 
 #: Seconds between two looks at the most and at the least.
 SLOWEST_LOOK, FASTEST_LOOK = 1.0, 0.05

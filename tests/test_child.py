@@ -180,6 +180,37 @@ def test_a_worker_says_ready_visits_its_chunks_and_ends_with_its_pipe(child: Chi
     assert child.slots.at(0) is None
 
 
+@pytest.mark.parametrize(
+    ("close", "ends"),
+    [
+        ("os.write(2, b'closed')", (0, "closed")),
+        ("raise OSError('the server is gone')", (0, "")),
+        ("threading.Event().wait()", (-signal.SIGALRM, "")),
+    ],
+)
+def test_a_worker_that_leaves_ends_its_session_and_is_not_held_up_by_it(
+    child: Child, tmp_path: Path, close: str, ends: tuple[int, str]
+) -> None:
+    path = tmp_path / "their_jobs.py"
+    path.write_text(
+        dedent(f"""
+            import os, threading, workers.child
+            from workers.null import NullSession
+            def close(session):
+                {close}
+            workers.child.CLOSE_SECONDS = 1
+            NullSession.close = close
+            def job(mailbox):
+                return 1
+        """)
+    )
+    child.tell(begin(FileJob(str(path), "job")), Chunk(number=1, first=0, count=1))
+
+    assert child.rest() == [Ready(), Found(1, 0, 1, b"1\n", b"1")]
+    code, _, said = child.end()
+    assert (code, said) == ends
+
+
 def test_names_that_the_chunk_brings_are_those_of_the_records(child: Child) -> None:
     beginning = msgspec.structs.replace(begin(ModuleJob("workers.jobs.census", "census")), recording=Recording.RECORDS)
     child.tell(beginning, Chunk(number=1, first=0, count=2, addresses=["anna", "zoë"]))
@@ -413,7 +444,7 @@ def test_a_worker_counts_its_round_trips_in_its_slot(child: Child) -> None:
     child.tell(job, Chunk(number=1, first=0, count=10))
     child.rest()
 
-    assert child.slots.beats(0) == 1 + 2 * 10  # one to connect, and a census of ten folders takes two
+    assert child.slots.beats(0) == 1 + 2 * 10 + 1  # connect, two for a census of ten folders each, disconnect
 
 
 def test_the_stacks_of_a_worker_can_be_had_while_it_is_at_work(child: Child, jobs: str) -> None:

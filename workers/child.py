@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 #: Bytes asked of a pipe at a time; a pipe holds 64 KiB unless told otherwise.
 READ_BYTES = 2**16
 
+#: Seconds that a worker may take to end its session: less than the parent waits for it.
+CLOSE_SECONDS = 3
+
 #: The exit code of a worker that met a bug in fanout (EX_SOFTWARE of sysexits.h).
 BUG = 70
 
@@ -169,13 +172,24 @@ def _work(pipe: _Pipe, place: _Place) -> None:
         server = server_at(begin.server, separate_connections=begin.separate_connections)
         job = load(begin.job, begin.options) if begin.job else None
         terms = _terms(begin, marks_of(job), pipe)
-        visitors = list(_visitors(server.session(place.slot), begin, job, place, terms)) if job else []
+        session = server.session(place.slot) if job else None
+        visitors = list(_visitors(session, begin, job, place, terms)) if session and job else []
     except BaseException as error:  # noqa: BLE001 - whatever it was, the parent must hear of it
         _introduce(pipe, Unable(describe(error)))
         return
     _introduce(pipe, Ready(uncertain=terms.one_by_one))
     for told in _answers(messages, server, visitors, place):
         pipe.tell(told)
+    if session:
+        _close(session)
+
+
+def _close(session: Session) -> None:
+    """End the session, or it would stay on the server until it expires. Nothing depends on it, so it may not take long."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends this process, whatever it is in
+    signal.alarm(CLOSE_SECONDS)
+    with suppress(Exception):
+        session.close()
 
 
 def _introduce(pipe: _Pipe, first: Ready | Unable) -> None:
