@@ -13,11 +13,12 @@ from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
 from fanout.progress import Silent
 from fanout.roster import Choice
-from workers.messages import Recording
+from workers.messages import OnLeak, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from fanout.leaks import LeakLine
     from fanout.outcomes import Outcome
     from fanout.roster import Roster
 
@@ -32,6 +33,13 @@ def _check(job: object, mailboxes: object, limit: object, options: object) -> No
         raise UsageError(f"a limit of {limit!r} mailboxes: it is a whole number, at least 1")
     if options and not (isinstance(options, dict) and all(isinstance(name, str) for name in options)):
         raise UsageError(f"{options!r} are no options: they are a dict of names and values")
+
+
+def _on_leak(word: OnLeak | str) -> OnLeak:
+    try:
+        return OnLeak(word)
+    except ValueError:
+        raise UsageError(f"on_leak={word!r}: it is reclaim, fail or warn") from None
 
 
 class MailboxesFailedError(FanoutError):
@@ -70,6 +78,8 @@ class Found:
         #: The outcomes of mailboxes that are done, and of those that failed.
         self.succeeded = Outcomes(report.merge.succeeded, lambda: (each for each in self if each.ok))
         self.failed = Outcomes(report.merge.failed, ledger.failures)
+        #: What the job left unreleased, by line of its code, the worst first.
+        self.leaks: list[LeakLine] = ledger.leaks()
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +119,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     policy: Policy | None = None,
     allow_writes: bool = False,
     concurrency: int = 1,
+    on_leak: OnLeak | str = OnLeak.RECLAIM,
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
@@ -118,7 +129,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     the job, values that JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
     when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
-    has open and visits at a time, in threads, so that the job must not mind being called in several at once.
+    has open and visits at a time, in threads, so that the job must not mind being called in several at once. `on_leak`:
+    what becomes of interfaces that the job got from `mailbox.store` and did not release: `reclaim`, `fail` or `warn`.
 
     A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Ctrl-C ends the run
     and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run, StoppedError when the server
@@ -131,6 +143,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         recording,
         allow_writes=allow_writes,
         policy=policy or Policy(),
+        on_leak=_on_leak(on_leak),
     )
     wanted = Mailboxes(server, Choice(limit=limit), mailboxes, "the names given" if mailboxes is not None else "")
     force = Workforce(

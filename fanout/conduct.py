@@ -18,7 +18,7 @@ from fanout.policy import Policy
 from fanout.roster import Choice, Roster
 from workers.causes import Cause
 from workers.child import is_worker
-from workers.messages import MAX_RESULT, Begin, Error, Job, Names, Recording
+from workers.messages import MAX_RESULT, Begin, Error, Job, Names, OnLeak, Recording
 from workers.servers import server_at
 from workers.urls import ServerUrlError
 
@@ -79,6 +79,8 @@ class Task:
     allow_writes: bool = False
     dry_run: bool = False
     policy: Policy = field(default_factory=Policy)
+    #: What becomes of interfaces that the job does not release.
+    on_leak: OnLeak = OnLeak.RECLAIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class Conductor:
             task.allow_writes,
             task.dry_run,
             task.policy.limits.max_rss,
+            task.on_leak,
         )
 
 

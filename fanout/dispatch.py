@@ -59,6 +59,7 @@ from workers.messages import (
     Error,
     Failed,
     Found,
+    Leaked,
     Leaving,
     Listed,
     Printed,
@@ -162,8 +163,8 @@ class Dispatch:
                 return self._found(number, worker, message, now)
             case Failed():
                 return self._failed(number, worker, message, now)
-            case Printed():
-                return self._printed(number, message)
+            case Printed() | Leaked():
+                return self._noted(number, message)
             case _:
                 return self._told_of_itself(number, worker, message, now)
 
@@ -213,10 +214,10 @@ class Dispatch:
             self._work.put_off(failed.ordinal, put_off.attempt, now + put_off.seconds)
         return [verdict, *self._advance(number, worker, flight, range(failed.ordinal, failed.ordinal + 1), now)]
 
-    def _printed(self, number: int, printed: Printed) -> list[Command]:
-        if printed.ordinal >= self.count:  # the mailbox may be done: threads of a job print when they like
+    def _noted(self, number: int, note: Printed | Leaked) -> list[Command]:
+        if note.ordinal >= self.count:  # the mailbox may be done: threads of a job print when they like
             return self._kill(number)
-        return [Note(printed)]
+        return [Note(note)]
 
     def _advance(self, number: int, worker: Worker, flight: Flight, told: range, now: float) -> list[Command]:
         """Note that the worker has told of some mailboxes of a chunk; give it the next one when that is due."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from workers.messages import Chunk, Error, Found, Printed, ToParent
+from workers.messages import Chunk, Error, Found, Leaked, Printed, ToParent
 
 
 class _Fact(msgspec.Struct, frozen=True, gc=False):
@@ -159,9 +159,9 @@ class Safe(_Fact, frozen=True):
 
 
 class Note(_Fact, frozen=True):
-    """What a job printed, to be kept with its mailbox."""
+    """What a job printed, or left unreleased, to be kept with its mailbox."""
 
-    printed: Printed
+    note: Printed | Leaked
 
 
 #: What the merge takes.

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from fanout.errors import StoppedError
+from fanout.leaks import LeakCount, LeakLine
 from fanout.outcomes import Outcome, read_records, read_results
 from workers.causes import Cause
-from workers.messages import Found, Printed, Recording
+from workers.messages import Found, Leaked, Printed, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +68,12 @@ class Ledger(Protocol):
         """Take the record of an attempt that failed and will be followed by another one."""
         ...
 
-    def note(self, printed: Printed) -> None:
-        """Take what a job printed."""
+    def note(self, note: Printed | Leaked) -> None:
+        """Take what a job printed, or left unreleased. Of the latter, what is told last of a mailbox counts."""
+        ...
+
+    def leaks(self) -> list[LeakLine]:
+        """What jobs left unreleased, by line of code, the worst first."""
         ...
 
     def risk(self, ordinal: int) -> None:
@@ -118,6 +123,7 @@ class TemporaryLedger:
         self._failed: dict[int, _Piece] = {}
         #: What jobs printed, by ordinal.
         self.output: dict[int, str] = {}
+        self._leaks = LeakCount()
 
     def add_names(self, addresses: list[str]) -> None:
         first = self._pages[-1].first + self._pages[-1].count if self._pages else 0
@@ -142,8 +148,14 @@ class TemporaryLedger:
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
         """Nobody asks for it here."""
 
-    def note(self, printed: Printed) -> None:
-        self.output[printed.ordinal] = self.output.get(printed.ordinal, "") + printed.text
+    def note(self, note: Printed | Leaked) -> None:
+        if isinstance(note, Printed):
+            self.output[note.ordinal] = self.output.get(note.ordinal, "") + note.text
+        else:
+            self._leaks.add(note)
+
+    def leaks(self) -> list[LeakLine]:
+        return self._leaks.lines()
 
     def risk(self, ordinal: int) -> None:
         """Nobody goes on with this run."""

@@ -51,8 +51,8 @@ class Merge:
             case Retry(ordinal, attempt, seconds, error):
                 line = failure_line(self._roster.name(ordinal), error, attempt, seconds)
                 self._ledger.retried(ordinal, attempt, line)
-            case Note(printed):
-                self._ledger.note(printed)
+            case Note(note):
+                self._ledger.note(note)
             case Risk(ordinal):
                 self._ledger.risk(ordinal)
                 self.commit()

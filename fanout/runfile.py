@@ -23,6 +23,7 @@ import msgspec
 
 from fanout import ordinals
 from fanout.errors import StoppedError, UsageError
+from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
 from fanout.locks import FileLock, check_file_system
 from fanout.outcomes import Outcome, read_records
@@ -30,11 +31,12 @@ from fanout.schema import APPLICATION_ID, FORMAT, SETTLED, TABLES, check_format
 from fanout.sitting import Sitting
 from fanout.work import Todo
 from workers.causes import Cause
+from workers.messages import Leak, Leaked, Printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workers.messages import Found, Printed
+    from workers.messages import Found
 
 #: Rows read at a time where a reading goes on while the run does.
 PAGE = 10_000
@@ -213,9 +215,24 @@ class RunFile:
         self._execute_many("INSERT INTO attempts (ordinal, attempt, line) VALUES (?, ?, ?)", [(ordinal, attempt, line)])
         self.safe(ordinal)
 
-    def note(self, printed: Printed) -> None:
-        row = (printed.ordinal, printed.text)
-        self._execute_many("INSERT INTO output (ordinal, text) VALUES (?, ?)", [row])
+    def note(self, note: Printed | Leaked) -> None:
+        if isinstance(note, Printed):
+            self._execute_many("INSERT INTO output (ordinal, text) VALUES (?, ?)", [(note.ordinal, note.text)])
+            return
+        self._execute_many("DELETE FROM leaks WHERE ordinal = ?", [(note.ordinal,)])
+        rows = [(note.ordinal, *msgspec.structs.astuple(leak)) for leak in note.leaks]
+        self._execute_many("INSERT OR IGNORE INTO leaks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def leaks(self) -> list[LeakLine]:
+        rows = self._query(
+            "SELECT kind, file, line, function, sum(count), count(*) FROM leaks GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 2, 3"
+        )
+        return [LeakLine(*row) for row in rows]
+
+    def leaks_of(self, ordinal: int) -> list[Leak]:
+        """What the job left unreleased at one mailbox, the worst first."""
+        rows = self._query("SELECT * FROM leaks WHERE ordinal = ? ORDER BY count DESC, file, line", ordinal)
+        return [Leak(*row[1:]) for row in rows]
 
     def risk(self, ordinal: int) -> None:
         self._at_risk.add(ordinal)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x66616E6F
 
 #: `PRAGMA user_version`: raised when the tables change.
-FORMAT = 2
+FORMAT = 3
 
 #: The tables, and the view for people.
 TABLES = """
@@ -40,6 +40,10 @@ CREATE TABLE sittings (number INTEGER PRIMARY KEY, operator TEXT NOT NULL, host 
 CREATE TABLE output (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, text TEXT NOT NULL);
     -- what jobs printed, in the order in which it came
 CREATE INDEX output_by_ordinal ON output (ordinal);
+CREATE TABLE leaks (ordinal INTEGER NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL, file TEXT NOT NULL,
+    line INTEGER NOT NULL, function TEXT NOT NULL, logon_index INTEGER NOT NULL,
+    PRIMARY KEY (ordinal, kind, file, line, function)) WITHOUT ROWID;
+    -- interfaces that a job got at a line of its code and did not release, mailbox by mailbox
 CREATE VIEW outcomes AS
     WITH record (ordinal, value) AS (
         SELECT first + line.key, line.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from fanout import facts
+from fanout import facts, leaks
 from fanout.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
     from fanout.conduct import Report
     from fanout.errors import StoppedError
+    from fanout.leaks import LeakLine
     from fanout.outcomes import Outcome
     from fanout.runfile import RunFile
     from fanout.sitting import Sitting
 
 
-def of_report(report: Report, path: Path) -> Iterator[str]:
-    """What is said when a run has ended."""
+def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> Iterator[str]:
+    """What is said when a run has ended, and its jobs have left so much unreleased."""
     merge = report.merge
     yield from _totals(merge.total)
+    yield from leaks.in_words(leaked)
     if merge.failed:
         yield from _causes(merge.causes)
         yield f"each of them: fanout show {shlex.quote(str(path))} --failed"
@@ -52,6 +54,7 @@ def of_run(file: RunFile) -> Iterator[str]:
     for number, sitting in enumerate(sittings, 1):
         yield from _sitting(number, sitting, at_work if number == len(sittings) else None)
     yield from _totals(told.get("totals"))
+    yield from leaks.in_words(file.leaks(), shown=None)
     attempts = file.attempts_made()
     if attempts:
         yield f"attempts  {attempts:,} failed and were followed by another one"
@@ -99,6 +102,11 @@ def of_mailbox(file: RunFile, address: str) -> Iterator[str]:
         yield from (outcome.error.traceback or "").splitlines()
     else:
         yield f"result    {outcome.result}"
+    for leak in file.leaks_of(ordinal):
+        yield (
+            f"leaked    {leak.count:,} {leak.kind}, obtained at {leak.file}:{leak.line} in {leak.function}, "
+            f"on logon index {leak.logon_index}"
+        )
     printed = file.output(ordinal)
     if printed:
         yield "printed:"

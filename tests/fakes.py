@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
 from workers.mailbox import Folder, Mailbox
-from workers.messages import Found, Printed
+from workers.messages import Found, Leak, Leaked, OnLeak, Printed
 from workers.slots import private_slot
 
 
@@ -83,6 +84,14 @@ class FakeSession:
                 return
             yield from self._visited(ordinal, name)
 
+    def watched(
+        self,
+        job: Callable[[Mailbox], object],
+        on_leak: OnLeak,  # noqa: ARG002 - nothing can be left
+        report: Callable[[list[Leak]], None],  # noqa: ARG002
+    ) -> Callable[[Mailbox], object]:
+        return job
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -124,8 +133,11 @@ class FakeLedger:
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
         self.taken.append((ordinal, attempt, line))
 
-    def note(self, printed: Printed) -> None:
-        self.taken.append(printed)
+    def leaks(self) -> list[LeakLine]:
+        return []
+
+    def note(self, note: Printed | Leaked) -> None:
+        self.taken.append(note)
 
     def risk(self, ordinal: int) -> None:
         self.taken.append(("risk", ordinal))

@@ -26,6 +26,8 @@ class Cause(StrEnum):
     PROTOCOL = "protocol"
     #: The job raised an exception of its own.
     JOB = "job"
+    #: The job left interfaces unreleased, and `--on-leak fail` was given.
+    LEAK = "leak"
     #: The job's result cannot be written as JSON, or is too large.
     RESULT = "result"
     #: Workers died while they were at this mailbox.

@@ -235,6 +235,7 @@ def _visitors(
     session: Session, begin: Begin, job: Callable[[Mailbox], object], place: _Place, terms: Terms
 ) -> Iterator[Visitor]:
     """One for each slot, all with one session."""
+    job = session.watched(job, begin.on_leak, place.output.leaked)
     for slot in place.slots:
         yield Visitor(session, _recorder(begin, job), slot, place.output, terms)
 

@@ -17,7 +17,7 @@ MAX_FRAMES = 12
 
 
 #: The modules that call a job.
-_OURS = frozenset({"workers.visit", "workers.loading"})
+_OURS = frozenset({"workers.visit", "workers.loading", "workers.mapi.leaks"})
 
 
 def describe(failure: BaseException) -> Error:

@@ -6,7 +6,7 @@ fit, a length that can't be, half a message where the pipe ends, all are a Frame
 any more.
 
     parent  -- Begin, Chunk, ListMailboxes -->  worker
-    parent  <-- Ready, Found, Failed, Printed, Leaving, Announced, Listed, Unable --  worker
+    parent  <-- Ready, Found, Failed, Printed, Leaked, Leaving, Announced, Listed, Unable --  worker
 """
 
 from __future__ import annotations
@@ -78,6 +78,17 @@ Job = ModuleJob | FileJob | PickledJob
 # --- parent to worker -------------------------------------------------------------------------------------------------
 
 
+class OnLeak(Enum):
+    """What becomes of interfaces that a job did not release."""
+
+    #: The result counts, and they are released for the job.
+    RECLAIM = "reclaim"
+    #: The mailbox fails, and they are released.
+    FAIL = "fail"
+    #: The result counts, and they are left as they are, with the logon index that they hold.
+    WARN = "warn"
+
+
 class Begin(Message, frozen=True):
     """The first message to every worker."""
 
@@ -93,6 +104,7 @@ class Begin(Message, frozen=True):
     dry_run: bool = False
     #: Bytes of resident memory at which the worker leaves, between two mailboxes; None for no limit.
     max_rss: int | None = None
+    on_leak: OnLeak = OnLeak.RECLAIM
 
 
 class Chunk(Message, frozen=True):
@@ -181,6 +193,26 @@ class Failed(Message, frozen=True):
     error: Error
 
 
+class Leak(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Interfaces of one kind that a job got at one line of its code, and did not release."""
+
+    #: The interface's name in MAPI: IMAPIFolder, IMAPITable, IMessage.
+    kind: str
+    count: int
+    file: str
+    line: int
+    function: str
+    #: The logon index that they hold.
+    logon_index: int
+
+
+class Leaked(Message, frozen=True):
+    """What a job left unreleased at a mailbox."""
+
+    ordinal: int
+    leaks: list[Leak]
+
+
 class Printed(Message, frozen=True):
     """What the job printed or logged while it was at a mailbox."""
 
@@ -219,7 +251,7 @@ class Unable(Message, frozen=True):
     error: Error
 
 
-ToParent = Ready | Found | Failed | Printed | Leaving | Announced | Listed | Unable
+ToParent = Ready | Found | Failed | Printed | Leaked | Leaving | Announced | Listed | Unable
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from workers.slots import AT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     from workers.mailbox import Folder, Mailbox
+    from workers.messages import Leak, OnLeak
     from workers.slots import Slot
 
 
@@ -76,6 +77,14 @@ class NullSession:
         else:
             for slot[AT], address in zip(ordinals, addresses, strict=True):
                 yield NullMailbox(address, dry_run=self.dry_run)
+
+    def watched(
+        self,
+        job: Callable[[Mailbox], object],
+        on_leak: OnLeak,  # noqa: ARG002 - nothing can be left
+        report: Callable[[list[Leak]], None],  # noqa: ARG002
+    ) -> Callable[[Mailbox], object]:
+        return job
 
     def close(self) -> None:
         """Nothing is held."""

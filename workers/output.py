@@ -1,4 +1,4 @@
-"""What a job prints or logs, kept with the mailbox that it was at."""
+"""What a job prints, logs or leaves unreleased, kept with the mailbox that it was at."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from workers.messages import Printed
+from workers.messages import Leak, Leaked, Printed
 from workers.slots import AT, NOWHERE
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Output(io.TextIOBase):
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
         self._written: dict[int, list[str]] = {}
+        self._leaked: list[Leaked] = []
         self._lock = threading.Lock()  # threads print while others take
 
     def capture(self) -> None:
@@ -58,13 +59,19 @@ class Output(io.TextIOBase):
         except ValueError:  # what a job forked has no slot, and is at no mailbox
             return NOWHERE
 
-    def take(self) -> list[Printed]:
-        """What has been written since the last call, mailbox by mailbox."""
-        if not self._written:
+    def leaked(self, leaks: list[Leak]) -> None:
+        """Note what a job left unreleased at the mailbox under way."""
+        with self._lock:
+            self._leaked.append(Leaked(self._slot[AT], leaks))
+
+    def take(self) -> list[Printed | Leaked]:
+        """What there was since the last call, mailbox by mailbox."""
+        if not self._written and not self._leaked:
             return []
         with self._lock:
             written, self._written = self._written, {}
-        return [Printed(ordinal, _cut("".join(parts))) for ordinal, parts in written.items()]
+            leaked, self._leaked = self._leaked, []
+        return [*(Printed(ordinal, _cut("".join(parts))) for ordinal, parts in written.items()), *leaked]
 
 
 def _cut(text: str) -> str:

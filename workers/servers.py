@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from workers.mailbox import Mailbox
+    from workers.messages import Leak, OnLeak
     from workers.slots import Slot
 
 
@@ -39,6 +40,12 @@ class Session(Protocol):
         where the server computes them from the ordinals. Raises MailboxError when one can't be opened; the walk has
         ended then, and another one may begin behind it. Logging off never raises.
         """
+        ...
+
+    def watched(
+        self, job: Callable[[Mailbox], object], on_leak: OnLeak, report: Callable[[list[Leak]], None]
+    ) -> Callable[[Mailbox], object]:
+        """The job, with a look at what it leaves unreleased, which is reported; the job itself where nothing can be left."""
         ...
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from fanout.progress import Lines, Silent
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from workers.causes import Cause
-from workers.messages import Error
+from workers.messages import Error, OnLeak
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -62,6 +62,13 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only the
 @click.option("--allow-writes", is_flag=True, help="Let a job run that writes to mailboxes.")
 @click.option("--dry-run", is_flag=True, help="Have a job that writes do everything but write.")
 @click.option(
+    "--on-leak",
+    type=click.Choice([each.value for each in OnLeak]),
+    default=OnLeak.RECLAIM.value,
+    show_default=True,
+    help="MAPI interfaces that the job did not release: release them, fail the mailbox, or leave them and say so.",
+)
+@click.option(
     "--tolerate",
     multiple=True,
     type=click.Choice(_CAUSES),
@@ -98,6 +105,7 @@ def _intent(job: str, given: dict[str, Any]) -> Intent:
         allow_writes=given["allow_writes"],
         dry_run=given["dry_run"],
         policy=policy_of(given, words.workforce.workers),
+        on_leak=OnLeak(given["on_leak"]),
     )
     return Intent(words.mailboxes, words.workforce, task, given["tolerate"])
 
@@ -246,7 +254,7 @@ def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, *, quiet: bool)
             say(line)
         return error.exit_code
     facts.end(file, report)
-    for line in summary.of_report(report, file.path):
+    for line in summary.of_report(report, file.path, file.leaks()):
         say(line)
     if isinstance(report.stopped_by, Interrupted):
         return 128 + report.stopped_by.signal

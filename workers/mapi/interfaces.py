@@ -7,7 +7,8 @@ what is reached in the end, only to when, and the logon index is free with the l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from workers.mapi.buffers import NO_HANDLE
 from workers.mapi.hresults import HResult, MapiError
@@ -23,13 +24,39 @@ if TYPE_CHECKING:
     from workers.mapi.rows import Row, RowCodec
 
 
+#: Packages whose code is not a job's; the built-in jobs are.
+_OURS, _JOBS = "workers.", "workers.jobs."
+
+
+class Origin(NamedTuple):
+    """The line of code that something was obtained at."""
+
+    file: str
+    line: int
+    function: str
+
+
+def _origin() -> Origin:
+    """The innermost line that is not ours, or, where there is none, the outermost."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(_OURS) or name.startswith(_JOBS):
+            break
+        frame = frame.f_back
+    code = frame.f_code
+    return Origin(code.co_filename, frame.f_lineno, code.co_qualname)
+
+
 class Interface:
     """A server object that the client holds: its handle, the logon it is on, and the interface it came from."""
 
     #: The interface's name in MAPI.
     kind: ClassVar[str]
+    #: Where it was obtained; a store has none.
+    origin: Origin
 
-    __slots__ = ("_answer", "_children", "_parent", "handle", "logon")
+    __slots__ = ("_answer", "_children", "_parent", "handle", "logon", "origin")
 
     def __init__(self, logon: Logon, handle: int, parent: Interface | None) -> None:
         self.logon = logon
@@ -39,6 +66,7 @@ class Interface:
         self._answer = HResult.S_OK  # what all but release answers; S_OK as long as it works
         if parent is not None:
             parent._children += 1
+            self.origin = _origin()
         logon.outstanding[self] = None
 
     def release(self) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from operator import attrgetter
+from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from workers.mapi import properties as props
 from workers.mapi.folders import ResponseFlags
-from workers.mapi.hresults import HResult, MapiError
+from workers.mapi.hresults import ErrorCode, HResult, MapiError
+from workers.mapi.leaks import watched
 from workers.mapi.listing import folder_paths, list_folders
 from workers.mapi.reading import open_contents, read_message
 from workers.mapi.subsystem import LogonFlags, mapi_initialize, mapi_logon_ex, mapi_uninitialize
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from workers.mailbox import Folder
+    from workers.mailbox import Folder, Mailbox
     from workers.mapi.folders import MsgStore
     from workers.mapi.interfaces import Interface
     from workers.mapi.profile import Profile
     from workers.mapi.reading import MessageRow
     from workers.mapi.rows import Row
+    from workers.messages import Leak, OnLeak
+
+_log = logging.getLogger("fanout.mapi")
 
 _BY_PATH = attrgetter("path")
 _OWNER_RIGHT = int(ResponseFlags.OWNER_RIGHT)  # an IntFlag's own `&` would cost as much as a round trip's decoding
@@ -160,8 +166,12 @@ class MapiSession:
         mapi_initialize()
         self.dry_run = False
         self._session = mapi_logon_ex(profile, LogonFlags.NEW_SESSION)
+        self._profile = profile
         self._dn_of = dn_of
         self._name_of = name_of
+        #: Mailboxes that a walk has open, and what is notified when one is closed; it guards the index table as a whole.
+        self._under_way: set[MapiMailbox] = set()
+        self._closed = Condition()
 
     def check(self) -> None:
         """Connect, and open nothing. Raises MapiError; CREDENTIALS when the server refuses the account."""
@@ -184,13 +194,51 @@ class MapiSession:
     ) -> Generator[MapiMailbox, None, None]:
         """Open one after the other, as `workers.servers.Session` says. Raises MapiError."""
         names = map(self._name_of, ordinals) if addresses is None else addresses
+        opened = self.open if self._profile.separate_connections else self._opened
         for ordinal, address in zip(ordinals, names, strict=True):
             slot[AT] = ordinal
-            mailbox = self.open(address)
+            mailbox = opened(address)
             try:
                 yield mailbox
             finally:
                 mailbox.close()
+                if self._under_way:
+                    self._let_go(mailbox)
+
+    def watched(
+        self, job: Callable[[Mailbox], object], on_leak: OnLeak, report: Callable[[list[Leak]], None]
+    ) -> Callable[[Mailbox], object]:
+        """The job, with a look at what it leaves unreleased."""
+        return watched(job, on_leak, report)
+
+    def _opened(self, address: str) -> MapiMailbox:
+        """Open a mailbox on the shared connection; if what jobs left has taken every index, recover them first."""
+        with self._closed:
+            try:
+                mailbox = self.open(address)
+            except MapiError as error:
+                if error.low_level_error != ErrorCode.NO_FREE_LOGON_INDEX:
+                    raise
+                self._closed.wait_for(lambda: not self._under_way)
+                self._recover()
+                mailbox = self.open(address)
+            self._under_way.add(mailbox)
+        return mailbox
+
+    def _let_go(self, mailbox: MapiMailbox) -> None:
+        with self._closed:
+            self._under_way.discard(mailbox)
+            self._closed.notify_all()
+
+    def _recover(self) -> None:
+        """The last resort (article Q260141, S14): uninitialize MAPI, which recovers every index, and begin anew."""
+        left = mapi_uninitialize()
+        _log.warning(
+            "every logon index was taken by what jobs had left unreleased: %d interfaces; MAPI was initialized anew",
+            sum(leftover.interfaces for leftover in left),
+        )
+        mapi_initialize()
+        self._session = mapi_logon_ex(self._profile, LogonFlags.NEW_SESSION)
 
     def close(self) -> None:
         """End the session; what jobs left unreleased goes with it. Legal more than once."""
