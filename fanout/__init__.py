@@ -5,13 +5,16 @@ from __future__ import annotations
 from fanout import own_workers  # noqa: F401 - before anything of ours imports `workers`
 from fanout.api import Found, MailboxesFailedError, run
 from fanout.errors import FanoutError, StoppedError, UsageError
+from fanout.fleet import CallError, Fleet, open_all
 from fanout.outcomes import Outcome
 from fanout.policy import Limits, MaxFailures, Policy
 from workers.messages import Recording
 from workers.writing import job
 
 __all__ = [
+    "CallError",
     "FanoutError",
+    "Fleet",
     "Found",
     "Limits",
     "MailboxesFailedError",
@@ -22,5 +25,6 @@ __all__ = [
     "StoppedError",
     "UsageError",
     "job",
+    "open_all",
     "run",
 ]

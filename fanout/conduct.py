@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fanout.dispatch import Dispatch
 from fanout.engines.processes import ProcessEngine
@@ -23,7 +23,7 @@ from workers.servers import server_at
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fanout.events import Interrupted
     from fanout.ledger import Ledger
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fanout.sink import Sink
     from fanout.work import Todo
     from workers.messages import Announced
+
+T = TypeVar("T")
 
 #: Characters of a mailbox's name: an SMTP address has 320 at the most, a legacyExchangeDN may have more.
 LONGEST_NAME = 1024
@@ -124,22 +126,38 @@ class Conductor:
     def survey(self) -> tuple[Roster, Partition]:
         """List the roster into the ledger, and decide how it is cut.
 
-        Raises UsageError for an empty roster and for a chunk or a concurrency above the capacity, CredentialsError when the server refuses
-        the account, StoppedError when it can't be listed.
+        Raises UsageError for an empty roster and for a chunk or a concurrency above the capacity, CredentialsError when
+        the server refuses the account, StoppedError when it can't be listed.
         """
-        force, given = self._workforce, self._mailboxes.names
+        return self._list(self._cut)
+
+    def survey_capacity(self) -> tuple[Roster, int | None]:
+        """List the roster into the ledger; how many of its mailboxes a session can hold, None for no ceiling.
+
+        Raises what `survey` raises, and UsageError when a session can hold none.
+        """
+        return self._list(_capacity)
+
+    def _list(self, decide: Callable[[Announced], T]) -> tuple[Roster, T]:
+        """The roster, and what is decided by what the server announces, before any name is listed."""
+        given = self._mailboxes.names
         asked = Names.NONE if given is not None else self._mailboxes.choice.names
         with Listing(self._engine, self._begin(None), asked) as listing:
             announced = listing.announced()
             try:
-                how = partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
-                _check_concurrency(force.concurrency, announced)
+                decided = decide(announced)
             except ValueError as error:
                 raise UsageError(str(error)) from error
             roster = self._roster(announced, listing.names() if given is None else iter(given))
         if not roster.count:
             raise UsageError(f"no mailbox is left to visit: {roster.source}, and what was chosen of it, give none")
-        return roster, how
+        return roster, decided
+
+    def _cut(self, announced: Announced) -> Partition:
+        """How the roster is cut. Raises ValueError."""
+        force = self._workforce
+        _check_concurrency(force.concurrency, announced)
+        return partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
 
     def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Todo | None = None) -> Report:
         """Go through the roster, or through what is left `todo` of it.
@@ -203,6 +221,13 @@ def _check_workforce(force: Workforce) -> None:
         raise UsageError(f"a concurrency of {force.concurrency!r}: it is a whole number of mailboxes, at least 1")
     if force.start_method not in {None, "fork", "spawn"}:
         raise UsageError(f"there is no start method {force.start_method!r}; there are fork and spawn")
+
+
+def _capacity(announced: Announced) -> int | None:
+    """How many mailboxes a session holds. Raises ValueError when that is none."""
+    if announced.capacity == 0:
+        raise ValueError(f"no mailbox can be held open: {announced.arithmetic}")
+    return announced.capacity
 
 
 def _check_concurrency(concurrency: int, announced: Announced) -> None:

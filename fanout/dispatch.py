@@ -55,15 +55,18 @@ from fanout.work import Neighbours, Todo, Work
 from workers.causes import Cause
 from workers.messages import (
     Announced,
+    Answered,
     Chunk,
     Error,
     Failed,
     Found,
+    Held,
     Leaked,
     Leaving,
     Listed,
     Printed,
     Ready,
+    Refused,
     Unable,
 )
 
@@ -73,6 +76,9 @@ if TYPE_CHECKING:
 
 #: Workers in a row that may end at no mailbox with nothing done in between, before the run gives up: they can't work here.
 DEATHS_IN_VAIN = 5
+
+#: What a worker says that is not of one of its mailboxes.
+OfItself = Ready | Leaving | Announced | Listed | Refused | Held | Answered | Unable
 
 #: What a run does about trouble where nothing else is said.
 ORDINARY = Policy()
@@ -168,9 +174,7 @@ class Dispatch:
             case _:
                 return self._told_of_itself(number, worker, message, now)
 
-    def _told_of_itself(
-        self, number: int, worker: Worker, message: Ready | Leaving | Announced | Listed | Unable, now: float
-    ) -> list[Command]:
+    def _told_of_itself(self, number: int, worker: Worker, message: OfItself, now: float) -> list[Command]:
         match message:
             case Ready(uncertain):
                 worker.uncertain = uncertain
@@ -184,8 +188,8 @@ class Dispatch:
                 self._unable = error
                 if not error.retryable:
                     self.stopped_by = error
-            case Announced() | Listed():
-                return self._kill(number)  # it was not asked for a roster
+            case Announced() | Listed() | Refused() | Held() | Answered():
+                return self._kill(number)  # it was asked for no roster, and to hold nothing
             case _:
                 assert_never(message)
         return []

@@ -6,14 +6,24 @@ each directory on the way up counts; a container may see only the last of them.
 
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fanout.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path("/")
+
+#: Descriptors that the parent holds for each worker (two pipe ends, its stderr, its pidfd), and for all else at the most.
+#: The usual limit of 1,024 would end at 192 workers.
+DESCRIPTORS_EACH, DESCRIPTORS_ELSE = 4, 256
+
+#: Bytes of memory that a worker has for itself at the least, with a session and what it holds.
+MEMORY_EACH = 3 * 2**20
 
 #: A limit of this many bytes or more is none: version 1 says LONG_MAX, rounded down to a page.
 _NO_LIMIT = 2**62
@@ -50,6 +60,53 @@ def oom_kills(root: Path = _ROOT) -> int:
     return 0
 
 
+def check_room(workers: int, root: Path = _ROOT) -> None:
+    """Look whether this machine allows so many workers at a time. Raises UsageError, which names the limit that does not.
+
+    Looked at: descriptors (RLIMIT_NOFILE), processes (RLIMIT_NPROC, the control group's pids.max, kernel.pid_max), memory. Pipes
+    that shrink to a page after 1,024 of an ordinary user's (fs.pipe-user-pages-soft, pipe(7)) are slower, not refused.
+    """
+    needed = {
+        "descriptors (ulimit -Hn)": (
+            workers * DESCRIPTORS_EACH + DESCRIPTORS_ELSE,
+            _hard(resource.RLIMIT_NOFILE),
+        ),
+        "processes (ulimit -u)": (workers + 2, _hard(resource.RLIMIT_NPROC) if os.geteuid() else None),
+        "processes (pids.max of the control group)": (workers + 2, _least(_groups_of(root, "pids"), "pids.max")),
+        "processes (kernel.pid_max)": (workers + 2, _number(_text(root / "proc/sys/kernel/pid_max"))),
+        "bytes of memory": (workers * MEMORY_EACH, memory_available(root)),
+    }
+    for what, (count, most) in needed.items():
+        if most is not None and count > most:
+            raise UsageError(
+                f"{workers:,} workers need {count:,} {what}, and {most:,} are to be had; raise the limit, "
+                "or hold fewer mailboxes"
+            )
+
+
+def memory_available(root: Path = _ROOT) -> int | None:
+    """Bytes of memory that processes may still take: of the machine, and of the control group, whichever is less."""
+    lines = dict(line.split(":", 1) for line in _text(root / "proc/meminfo").splitlines() if ":" in line)
+    free = _number(lines.get("MemAvailable", "").removesuffix("kB").strip())
+    bounds = [memory_limit(root), None if free is None else free * 1024]
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def _hard(which: int) -> int | None:
+    _, hard = resource.getrlimit(which)
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def _least(groups: Iterator[Path], name: str) -> int | None:
+    numbers = (_number(_text(group / name)) for group in groups)
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def _number(text: str) -> int | None:
+    """The number; None for `max`, and where nothing tells."""
+    return int(text) if text.strip().isdecimal() else None
+
+
 def allow_descriptors(count: int) -> None:
     """Allow this process to hold that many descriptors at a time, as far as the machine lets it. Never allows fewer."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -60,10 +117,15 @@ def allow_descriptors(count: int) -> None:
 
 def _groups(root: Path) -> Iterator[Path]:
     """The directories of the groups that this process is in and that count memory, from its own upwards."""
+    return _groups_of(root, "memory")
+
+
+def _groups_of(root: Path, controller: str) -> Iterator[Path]:
+    """The directories of the groups of one controller that this process is in, from its own upwards."""
     mounts = root / "sys/fs/cgroup"
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers in ("", "memory"):
+        if controllers in ("", controller):
             mount = mounts / controllers
             own = mount / path.lstrip("/")
             yield from (group for group in (own, *own.parents) if group.is_relative_to(mount))

@@ -18,7 +18,9 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from workers import holding
 from workers.failures import describe
+from workers.holding import Holder
 from workers.lanes import Lanes
 from workers.linux import DUMP, resident
 from workers.loading import load
@@ -26,6 +28,7 @@ from workers.messages import (
     Begin,
     Chunk,
     FrameReader,
+    Hold,
     ListMailboxes,
     Ready,
     Recording,
@@ -172,13 +175,17 @@ def _work(pipe: _Pipe, place: _Place) -> None:
         server = server_at(begin.server, separate_connections=begin.separate_connections)
         job = load(begin.job, begin.options) if begin.job else None
         terms = _terms(begin, marks_of(job), pipe)
-        session = server.session(place.slot) if job else None
+        session = server.session(place.slot) if job or begin.holding else None
         visitors = list(_visitors(session, begin, job, place, terms)) if session and job else []
     except BaseException as error:  # noqa: BLE001 - whatever it was, the parent must hear of it
         _introduce(pipe, Unable(describe(error)))
         return
     _introduce(pipe, Ready(uncertain=terms.one_by_one))
-    for told in _answers(messages, server, visitors, place):
+    if begin.holding and session:
+        telling = _held(messages, Holder(server, session, begin, holding.Place(place.slot, place.output)))
+    else:
+        telling = _answers(messages, server, visitors, place)
+    for told in telling:
         pipe.tell(told)
     if session:
         _close(session)
@@ -214,6 +221,13 @@ def _answers(
         if isinstance(message, ListMailboxes):
             for page in listing(server, message, place.slot):
                 yield [page]
+
+
+def _held(messages: Iterator[ToWorker], holder: Holder) -> Iterator[list[ToParent]]:
+    """Hold mailboxes until the parent ends the pipe."""
+    for message in messages:
+        if isinstance(message, Hold):
+            yield from holder.hold(message, messages)
 
 
 def _terms(begin: Begin, marks: Marks, pipe: _Pipe) -> Terms:

@@ -35,7 +35,7 @@ def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
 
     Raises JobError where the module, the file or the function isn't there, can't be imported, or doesn't take the options.
     """
-    function = _function(job)
+    function = function_of(job)
     if inspect.iscoroutinefunction(function):
         raise JobError(
             f"the job {job.function!r} is async: a job is a plain function, each worker is at one mailbox at a time"
@@ -51,7 +51,8 @@ def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
     return marked(rows, marks_of(function))
 
 
-def _function(job: Job) -> Callable[..., Any]:
+def function_of(job: Job) -> Callable[..., Any]:
+    """The function that a job is, as it stands there. Raises JobError."""
     if isinstance(job, ModuleJob):
         return _attribute(_module(job), job.function)
     if isinstance(job, FileJob):

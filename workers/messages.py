@@ -5,8 +5,8 @@ this module knows neither fanout nor a mail protocol. What arrives is checked wh
 fit, a length that can't be, half a message where the pipe ends, all are a FrameError, and the other side is not believed
 any more.
 
-    parent  -- Begin, Chunk, ListMailboxes -->  worker
-    parent  <-- Ready, Found, Failed, Printed, Leaked, Leaving, Announced, Listed, Unable --  worker
+    parent  -- Begin, Chunk, ListMailboxes, Hold, Teach, Call -->  worker
+    parent  <-- Ready, Found, Failed, Printed, Leaked, Leaving, Announced, Listed, Refused, Held, Answered, Unable --  worker
 """
 
 from __future__ import annotations
@@ -105,6 +105,8 @@ class Begin(Message, frozen=True):
     #: Bytes of resident memory at which the worker leaves, between two mailboxes; None for no limit.
     max_rss: int | None = None
     on_leak: OnLeak = OnLeak.RECLAIM
+    #: Whether the worker is to hold mailboxes open, rather than to visit them.
+    holding: bool = False
 
 
 class Chunk(Message, frozen=True):
@@ -141,7 +143,38 @@ class ListMailboxes(Message, frozen=True):
     names: Names
 
 
-ToWorker = Begin | Chunk | ListMailboxes
+class Hold(Message, frozen=True):
+    """Asks for some mailboxes, neighbours in the roster, to be opened and kept open until the pipe ends."""
+
+    first: int
+    count: int
+    #: Their names in order; None where the server computes a name from the ordinal.
+    addresses: list[str] | None = None
+    #: Ordinals among them that are to be left out.
+    without: list[int] = []
+
+    @property
+    def ordinals(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+class Teach(Message, frozen=True):
+    """A function that calls will name by its number. Before the first of them."""
+
+    function: int
+    job: Job
+
+
+class Call(Message, frozen=True):
+    """Asks for a function to be called with a mailbox that is held."""
+
+    number: int
+    function: int
+    ordinal: int
+    options: dict[str, Any] = {}
+
+
+ToWorker = Begin | Chunk | ListMailboxes | Hold | Teach | Call
 
 
 # --- worker to parent -------------------------------------------------------------------------------------------------
@@ -251,7 +284,29 @@ class Unable(Message, frozen=True):
     error: Error
 
 
-ToParent = Ready | Found | Failed | Printed | Leaked | Leaving | Announced | Listed | Unable
+class Refused(Message, frozen=True):
+    """A mailbox that can't be held."""
+
+    ordinal: int
+    error: Error
+
+
+class Held(Message, frozen=True):
+    """All mailboxes that were to be held are open, but for those that were refused."""
+
+
+class Answered(Message, frozen=True):
+    """What came of a call: calls are answered in the order in which they were asked for."""
+
+    number: int
+    #: What the function returned, as JSON; None where it failed.
+    value: bytes | None
+    error: Error | None = None
+    #: What it printed and logged.
+    printed: str = ""
+
+
+ToParent = Ready | Found | Failed | Printed | Leaked | Leaving | Announced | Listed | Refused | Held | Answered | Unable
 
 _encode = msgspec.msgpack.Encoder().encode
 

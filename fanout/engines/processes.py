@@ -16,12 +16,13 @@ This module knows no roster, no run file and no time.
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Self
 
 import msgspec
@@ -40,9 +41,8 @@ from workers.slots import Slots
 #: Bytes read from a pipe at a time: all that it holds. Asking for more costs more: a buffer beyond 128 KiB is mapped anew.
 READ_BYTES = 2**16
 
-#: Descriptors that this process holds for each worker (two pipe ends, its stderr, its pidfd), and for all else at the most.
-#: The usual limit of 1,024 would end at 192 workers.
-EACH, OTHERS = 4, 256
+#: Seconds to wait for the template to take more, before what it has to say is heard.
+BUSY = 0.01
 
 #: Seconds that workers may take to end their sessions when a run is over, and the template to end after them.
 PATIENCE = 5.0
@@ -55,14 +55,22 @@ _template_words: msgspec.msgpack.Decoder[template.Started | template.Exited] = m
 class ProcessEngine:
     """Workers as processes of this machine. A context manager: on leaving it no process is left."""
 
-    def __init__(self, count: int, start_method: str | None = None, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        count: int,
+        start_method: str | None = None,
+        lanes: int = 1,
+        guard: AbstractContextManager[object] | None = None,
+    ) -> None:
         """For up to `count` workers. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe.
 
-        `lanes`: mailboxes that each visits at a time.
+        `lanes`: mailboxes that each visits at a time. `guard`: a lock that `wait` holds but for when it waits; threads that hold it may
+        give commands while another one waits. None where one thread does it all.
         """
+        self._guard = guard or nullcontext()
         self._method = start_method or "fork"
         self._lanes = lanes
-        machine.allow_descriptors(count * EACH + OTHERS)
+        machine.allow_descriptors(count * machine.DESCRIPTORS_EACH + machine.DESCRIPTORS_ELSE)
         self._slots = Slots.create(count * lanes)
         self._workers: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
@@ -98,7 +106,7 @@ class ProcessEngine:
         given = [theirs_read.fileno(), theirs_write.fileno(), self._slots.descriptor, stderr]
         packet = msgspec.msgpack.encode(template.Start(number, self._lanes))
         with suppress(ConnectionError):  # a template that has just died is heard of below, and this start with it
-            socket.send_fds(self._control, [packet], given)
+            self._tell_template(packet, given)
         for end in (ours_read, theirs_write, theirs_read, ours_write):
             end.close()
         os.close(stderr)
@@ -174,8 +182,9 @@ class ProcessEngine:
             ready = self._selector.select(timeout)
             if not ready:
                 break
-            for key, mask in ready:
-                woken |= self._look(key, mask)
+            with self._guard:
+                for key, mask in ready:
+                    woken |= self._look(key, mask)
         events, self._events = self._events, []
         return events
 
@@ -302,6 +311,18 @@ class ProcessEngine:
             self._template.start()
         theirs.close()
         self._selector.register(self._control, selectors.EVENT_READ)
+
+    def _tell_template(self, packet: bytes, descriptors: list[int]) -> None:
+        """Have it take a packet, though it may be busy with those before. What it has to say meanwhile is heard."""
+        while self._control is not None:
+            try:
+                socket.send_fds(self._control, [packet], descriptors)
+            except BlockingIOError:
+                self._hear_template()
+                if self._control is not None:
+                    select.select([], [self._control], [], BUSY)
+            else:
+                return
 
     def _hear_template(self) -> None:
         """Take every packet that is there."""
