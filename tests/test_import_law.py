@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 #: The words of `workers` that `fanout` may speak.
 WORDS = {
+    "article",
     "causes",
     "child",
     "jobs",
@@ -33,7 +34,13 @@ WRAPPERS = {
     "dill": {"fanout/jobs.py", "workers/loading.py"},
     "psutil": {"workers/template.py"},
     "sqlite3": {"fanout/roster.py", "fanout/runfile.py"},
-    "click": {"fanout/cli/__init__.py", "fanout/cli/looking.py", "fanout/cli/running.py", "fanout/cli/words.py"},
+    "click": {
+        "fanout/cli/__init__.py",
+        "fanout/cli/looking.py",
+        "fanout/cli/reproducing.py",
+        "fanout/cli/running.py",
+        "fanout/cli/words.py",
+    },
 }
 
 #: What would let a pure module reach the world: the clock, chance, processes, files, the network.
@@ -105,8 +112,10 @@ def test_standard_multiprocessing_is_imported_by_nobody() -> None:
     assert importers("multiprocessing") == set()
 
 
-def test_the_only_clock_of_fanout_is_in_its_loop() -> None:
-    assert {path for path in importers("time") if path.startswith("fanout/")} == {"fanout/loop.py"}
+def test_the_clocks_of_fanout_are_where_things_happen() -> None:
+    clocks = {path for path in importers("time") if path.startswith("fanout/")}
+
+    assert clocks == {"fanout/loop.py", "fanout/fleet/fleet.py", "fanout/cli/reproducing.py"}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +124,8 @@ def test_the_only_clock_of_fanout_is_in_its_loop() -> None:
         "fanout/crew.py",
         "fanout/dispatch.py",
         "fanout/events.py",
+        "fanout/fleet/holders.py",
+        "fanout/leaks.py",
         "fanout/ordinals.py",
         "fanout/pace.py",
         "fanout/partition.py",

@@ -27,12 +27,14 @@ def test_the_first_two_blocks_are_the_two_commands_each_one_line() -> None:
 
 
 @pytest.mark.spawns
-def test_the_example_in_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = blocks("python")
+@pytest.mark.parametrize(("place", "lines"), [(0, 40), (1, 3)], ids=["run", "open_all"])
+def test_the_examples_in_python_run(capsys: pytest.CaptureFixture[str], place: int, lines: int) -> None:
+    example = blocks("python")[place]
 
     exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
 
-    assert len(capsys.readouterr().out.splitlines()) == 40
+    assert len(blocks("python")) == 2
+    assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_the_table_of_options_is_the_servers_own() -> None:

@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from fanout.cli.looking import export, mailboxes, plan, show
+from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
 from fanout.cli.words import say
 from fanout.errors import FanoutError, ReaderGoneError
@@ -62,5 +63,5 @@ def cli() -> None:
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, mailboxes, plan, export, show):
+for _command in (run, resume, mailboxes, plan, export, show, reproduce):
     cli.add_command(_command)

@@ -39,6 +39,15 @@ class SimulatedService:
         )
 
     @property
+    def profile(self) -> Profile:
+        """How a session reaches the server."""
+        return self._profile
+
+    def dn_of(self, address: str) -> str:
+        """The legacyExchangeDN of a mailbox."""
+        return mailbox_dn(address)
+
+    @property
     def capacity(self) -> int | None:
         """Every index that is not reserved; None where each mailbox has a connection of its own."""
         return None if self._profile.separate_connections else capacity(self._profile.reserved, 0)
