@@ -44,7 +44,7 @@ def write_and_die(mailbox: Mailbox, *, at: str, directory: str) -> None:
 @pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
 def test_a_census_is_the_same_with_many_mailboxes_at_a_time(start_method: str, *, separate: bool) -> None:
-    server = "sim:300?latency=1ms&missing=0.02&busy=0.02"
+    server = "sim:100?latency=1ms&missing=0.05&busy=0.05"
     one = fanout.run("census", server=server, workers=2)
     many = fanout.run(
         "census",

@@ -236,6 +236,8 @@ class Fleet:
     def _run(self) -> None:
         try:
             self._serve()
+            for worker in self._holders.busy():  # its call is cancelled
+                self._engine.kill(worker)
             self._engine.finish()
         except BaseException as error:  # noqa: BLE001 - a bug in fanout: whoever waits must hear of it
             self._bug = error

@@ -153,6 +153,10 @@ class Holders:
         """Seconds until it wants to be told Looked; None when there is nothing to look for."""
         return LOOK if self._to_look_at else None
 
+    def busy(self) -> list[int]:
+        """The workers that are at a call."""
+        return [number for number, worker in enumerate(self._workers) if worker.given]
+
     def holder(self, ordinal: int) -> int:
         """The worker that holds a mailbox."""
         return ordinal // self._size
