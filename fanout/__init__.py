@@ -8,10 +8,12 @@ from fanout.errors import FanoutError, StoppedError, UsageError
 from fanout.fleet import CallError, Fleet, open_all
 from fanout.outcomes import Outcome
 from fanout.policy import Limits, MaxFailures, Policy
+from workers.access import Access
 from workers.messages import Recording
 from workers.writing import job
 
 __all__ = [
+    "Access",
     "CallError",
     "FanoutError",
     "Fleet",

@@ -13,6 +13,7 @@ from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
 from fanout.progress import Silent
 from fanout.roster import Choice
+from workers.access import ANYBODY, Access
 from workers.messages import OnLeak, Recording
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     allow_writes: bool = False,
     concurrency: int = 1,
     on_leak: OnLeak | str = OnLeak.RECLAIM,
+    access: Access = ANYBODY,
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
@@ -130,7 +132,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
     when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
     has open and visits at a time, in threads, so that the job must not mind being called in several at once. `on_leak`:
-    what becomes of interfaces that the job got from `mailbox.store` and did not release: `reclaim`, `fail` or `warn`.
+    what becomes of interfaces that the job got from `mailbox.store` and did not release: `reclaim`, `fail` or `warn`. `access`: the account that opens the mailboxes of a real server.
 
     A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Ctrl-C ends the run
     and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run, StoppedError when the server
@@ -145,7 +147,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         policy=policy or Policy(),
         on_leak=_on_leak(on_leak),
     )
-    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, "the names given" if mailboxes is not None else "")
+    source = "the names given" if mailboxes is not None else ""
+    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, source, access)
     force = Workforce(
         chunk_size=chunk_size,
         separate_connections=separate_connections,

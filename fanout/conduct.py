@@ -16,6 +16,7 @@ from fanout.merge import Merge
 from fanout.partition import partition
 from fanout.policy import Policy
 from fanout.roster import Choice, Roster
+from workers.access import ANYBODY, Access
 from workers.causes import Cause
 from workers.child import is_worker
 from workers.messages import MAX_RESULT, Begin, Error, Job, Names, OnLeak, Recording
@@ -51,6 +52,8 @@ class Mailboxes:
     #: The names, where they do not come from the server, and what they were read from.
     names: Iterable[str] | None = None
     names_from: str = ""
+    #: As whom the server is asked.
+    access: Access = ANYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Conductor:
         if not isinstance(mailboxes.server, str):
             raise UsageError(f"{mailboxes.server!r} is no server: a server is given by a URL, as in 'sim:1000'")
         try:
-            self._server = server_at(mailboxes.server)
+            self._server = server_at(mailboxes.server, access=mailboxes.access)
         except ServerUrlError as error:
             raise UsageError(str(error)) from error
         self._mailboxes = mailboxes
@@ -197,7 +200,7 @@ class Conductor:
         """What every worker is told first; a roster worker has no task."""
         where = (self._mailboxes.server, self._workforce.separate_connections)
         if task is None:
-            return Begin(*where, Recording.RESULTS)
+            return Begin(*where, Recording.RESULTS, access=self._mailboxes.access)
         return Begin(
             *where,
             task.recording,
@@ -208,6 +211,7 @@ class Conductor:
             task.dry_run,
             task.policy.limits.max_rss,
             task.on_leak,
+            access=self._mailboxes.access,
         )
 
 

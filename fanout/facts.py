@@ -29,6 +29,7 @@ from fanout.errors import StoppedError
 from fanout.events import Interrupted
 from fanout.roster import Choice
 from fanout.sitting import Sitting
+from workers.access import Access
 
 if TYPE_CHECKING:
     from fanout.conduct import Report
@@ -70,6 +71,7 @@ def begin(file: RunFile, intent: Intent, roster: Roster, sink: SinkPlace | None 
         job_code=code.text,
         options=task.options,
         server=mailboxes.server,
+        access=msgspec.to_builtins(msgspec.structs.replace(mailboxes.access, password="")),
         roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
         roster_digest=names,
         names_from=mailboxes.names_from if mailboxes.names is not None else None,
@@ -85,9 +87,15 @@ def begin(file: RunFile, intent: Intent, roster: Roster, sink: SinkPlace | None 
 
 
 def intent_of(told: dict[str, Any]) -> Intent:
-    """What was asked for, from the facts of a run. Names that did not come from the server stand in the run file."""
+    """What was asked for, from the facts of a run, without the password; names that were given stand in the run file."""
     names = None if told["names_from"] is None else ()
-    mailboxes = Mailboxes(told["server"], msgspec.convert(told["choice"], Choice), names, told["names_from"] or "")
+    mailboxes = Mailboxes(
+        told["server"],
+        msgspec.convert(told["choice"], Choice),
+        names,
+        told["names_from"] or "",
+        msgspec.convert(told["access"], Access),
+    )
     workforce, task = msgspec.convert(told["workforce"], Workforce), msgspec.convert(told["task"], Task)
     return Intent(mailboxes, workforce, task, tuple(told["tolerated"]))
 

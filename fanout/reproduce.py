@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.errors import UsageError
 from fanout.fleet import open_all
+from workers.access import ANYBODY, Access
 from workers.article import Finding, Laboratory, held_together, together, try_statement
 from workers.causes import MailboxError
 from workers.servers import server_at
@@ -32,10 +33,10 @@ def chosen(words: Sequence[str]) -> list[str]:
     return [name for name in NAMES if not wanted or name in wanted]
 
 
-def reproduce(names: Sequence[str], server: str = SERVER) -> Iterator[Finding]:
+def reproduce(names: Sequence[str], server: str = SERVER, access: Access = ANYBODY) -> Iterator[Finding]:
     """Try statements, one after the other. Raises UsageError for a server that does not speak MAPI, or can't be had."""
     try:
-        service: Any = server_at(server)
+        service: Any = server_at(server, access=access)
     except ServerUrlError as error:
         raise UsageError(str(error)) from error
     if not hasattr(service, "profile"):
@@ -45,13 +46,13 @@ def reproduce(names: Sequence[str], server: str = SERVER) -> Iterator[Finding]:
     except MailboxError as error:
         raise UsageError(f"the mailboxes of {server!r} can't be listed: {error}") from error
     for name in names:
-        yield _s9(laboratory, server) if name == "S9" else try_statement(name, laboratory)
+        yield _s9(laboratory, server, access) if name == "S9" else try_statement(name, laboratory)
 
 
-def _s9(laboratory: Laboratory, server: str) -> Finding:
+def _s9(laboratory: Laboratory, server: str, access: Access) -> Finding:
     """Every mailbox open at the same time, over processes: by a fleet."""
     wanted = laboratory.addresses
-    with open_all(server=server, mailboxes=wanted) as fleet:
+    with open_all(server=server, mailboxes=wanted, access=access) as fleet:
         outcomes = [outcome.result for outcome in fleet.map(together) if outcome.ok]
         workers = fleet.workers
     notes = held_together([count for count, _ in outcomes], max(index for _, index in outcomes), workers, len(wanted))

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 #: The words of `workers` that `fanout` may speak.
 WORDS = {
+    "access",
     "article",
     "causes",
     "child",
@@ -36,6 +37,7 @@ WRAPPERS = {
     "sqlite3": {"fanout/roster.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
+        "fanout/cli/access.py",
         "fanout/cli/looking.py",
         "fanout/cli/reproducing.py",
         "fanout/cli/running.py",

@@ -172,7 +172,7 @@ def _work(pipe: _Pipe, place: _Place) -> None:
     if not isinstance(begin, Begin):
         return
     try:
-        server = server_at(begin.server, separate_connections=begin.separate_connections)
+        server = server_at(begin.server, separate_connections=begin.separate_connections, access=begin.access)
         job = load(begin.job, begin.options) if begin.job else None
         terms = _terms(begin, marks_of(job), pipe)
         session = server.session(place.slot) if job or begin.holding else None

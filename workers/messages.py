@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from workers.access import ANYBODY, Access
 from workers.causes import Cause
 
 #: Bytes before a message: its length, unsigned, little-endian.
@@ -107,6 +108,7 @@ class Begin(Message, frozen=True):
     on_leak: OnLeak = OnLeak.RECLAIM
     #: Whether the worker is to hold mailboxes open, rather than to visit them.
     holding: bool = False
+    access: Access = ANYBODY
 
 
 class Chunk(Message, frozen=True):

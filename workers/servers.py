@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from workers.access import ANYBODY
 from workers.null import NullServer
 from workers.simulated.service import SimulatedService
 from workers.urls import ServerUrlError
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
+    from workers.access import Access
     from workers.mailbox import Mailbox
     from workers.messages import Leak, OnLeak
     from workers.slots import Slot
@@ -92,6 +95,15 @@ class Server(Protocol):
         ...
 
 
+class Scheme(NamedTuple):
+    """What makes a server of the URLs of one scheme."""
+
+    #: Called with the URL, `separate_connections` and, where there are accounts, `access`. Raises ServerUrlError.
+    make: Callable[..., Server]
+    #: Whether one logs on there with an account of one's own.
+    accounts: bool = False
+
+
 def _null(url: str, *, separate_connections: bool) -> Server:  # noqa: ARG001 - there is nothing to connect to
     count = url.removeprefix("null:")
     if not count.isdecimal():
@@ -99,15 +111,52 @@ def _null(url: str, *, separate_connections: bool) -> Server:  # noqa: ARG001 - 
     return NullServer(int(count))
 
 
-#: What makes a server of a URL, by its scheme.
-SCHEMES: dict[str, Callable[..., Server]] = {"null": _null, "sim": SimulatedService}
+def _extra(name: str, module: str, maker: str) -> Callable[..., Server]:
+    """What a module makes that needs an extra: it is imported when such a server is wanted."""
+
+    def make(url: str, **words: Any) -> Server:  # noqa: ANN401 - as Scheme says
+        try:
+            found = import_module(module)
+        except ModuleNotFoundError as error:
+            if str(error.name).partition(".")[0] == __package__:
+                raise
+            raise ServerUrlError(
+                f"{url!r}: it takes {error.name}, which is not installed: pip install 'mailbox-fanout[{name}]'"
+            ) from error
+        server: Server = getattr(found, maker)(url, **words)
+        return server
+
+    return make
 
 
-def server_at(url: str, *, separate_connections: bool = False) -> Server:
-    """The server that a URL names; nothing is connected yet. Raises ServerUrlError."""
-    scheme, colon, _ = url.partition(":")
-    make = SCHEMES.get(scheme)
-    if not colon or make is None:
-        known = ", ".join(f"{name}:" for name in SCHEMES)
+_imap = Scheme(_extra("imap", "workers.imap.service", "ImapService"), accounts=True)
+_mapi = Scheme(_extra("mapi", "workers.mapi.http.service", "MapiHttpService"), accounts=True)
+
+SCHEMES: dict[str, Scheme] = {
+    "null": Scheme(_null),
+    "sim": Scheme(SimulatedService),
+    "imaps": _imap,
+    "imap": _imap,
+    "mapi+https": _mapi,
+    "mapi+http": _mapi,
+}
+
+
+def scheme_of(url: str) -> Scheme:
+    """The scheme of a URL. Raises ServerUrlError."""
+    name, colon, _ = url.partition(":")
+    scheme = SCHEMES.get(name)
+    if not colon or scheme is None:
+        known = ", ".join(f"{each}:" for each in SCHEMES)
         raise ServerUrlError(f"{url!r}: a server's URL begins with one of {known}")
-    return make(url, separate_connections=separate_connections)
+    return scheme
+
+
+def server_at(url: str, *, separate_connections: bool = False, access: Access = ANYBODY) -> Server:
+    """The server that a URL names; nothing is connected yet. Raises ServerUrlError."""
+    scheme = scheme_of(url)
+    if scheme.accounts:
+        return scheme.make(url, separate_connections=separate_connections, access=access)
+    if access != ANYBODY:
+        raise ServerUrlError(f"{url!r}: there are no accounts there, so no user, password or certificate is wanted")
+    return scheme.make(url, separate_connections=separate_connections)

@@ -12,6 +12,7 @@ import click
 
 from fanout import facts, jobs, summary
 from fanout import resume as resuming
+from fanout.cli.access import ACCESS, access_of
 from fanout.cli.words import MAILBOXES, PORTIONS, TROUBLE, WORKFORCE, give, largest_result, policy_of, say, words_of
 from fanout.conduct import Conductor, Outlet, Report, Task
 from fanout.errors import CredentialsError, StoppedError, UsageError
@@ -138,7 +139,7 @@ class _Resume(click.Command):
     help="Visit again what failed, by any cause or by this one, and nothing else; may be repeated.",
 )
 @click.option("--accept-changes", is_flag=True, help="Go on though the job or the roster has changed.")
-@give(PORTIONS)
+@give(PORTIONS, ACCESS)
 @_quiet
 def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of many options
     """Go on with a run that was stopped, interrupted or killed; nothing that is done is done again.
@@ -153,7 +154,11 @@ def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of
         told = file.facts()
         _return_to(told["directory"])
         intent = facts.intent_of(told)
-        intent = replace(intent, workforce=replace(intent.workforce, **_said("workers", "chunk_size", "concurrency")))
+        intent = replace(
+            intent,
+            mailboxes=replace(intent.mailboxes, access=access_of(given, intent.mailboxes.access)),
+            workforce=replace(intent.workforce, **_said("workers", "chunk_size", "concurrency")),
+        )
         return _go_on(file, intent, _Manner(given["quiet"], given["accept_changes"], only or None))
 
 

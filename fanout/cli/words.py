@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
 from fanout.machine import share_of_memory
@@ -128,7 +129,9 @@ def _with_unit(text: str, units: dict[str, Any]) -> float | None:
 # --- options ----------------------------------------------------------------------------------------------------------
 
 MAILBOXES: list[_Option] = [
-    click.option("--server", required=True, metavar="URL", help="The server: sim:N, sim:PATH or null:N."),
+    click.option(
+        "--server", required=True, metavar="URL", help="The server: imaps://HOST, mapi+https://HOST, sim:N, ..."
+    ),
     click.option(
         "--mailboxes-from",
         metavar="FILE",
@@ -139,6 +142,7 @@ MAILBOXES: list[_Option] = [
     click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N of what is chosen."),
     click.option("--sample", type=click.IntRange(1), metavar="N", help="N by chance, always the same ones."),
     click.option("--shard", callback=shard, metavar="I/N", help="The I-th of N parts, the same on every machine."),
+    *ACCESS,
 ]
 
 PORTIONS: list[_Option] = [
@@ -253,7 +257,7 @@ def words_of(given: dict[str, Any]) -> Words:
     names_from = given["mailboxes_from"]
     choice = Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
     names = read_names(names_from) if names_from else None
-    mailboxes = Mailboxes(given["server"], choice, names, _source(names_from))
+    mailboxes = Mailboxes(given["server"], choice, names, _source(names_from), access_of(given))
     force = {name: given[name] for name in Workforce.__dataclass_fields__}
     if force["workers"] is None:
         del force["workers"]

@@ -28,6 +28,7 @@ from fanout.fleet.holders import Holders, Learn, Reply, Request, Tell
 from fanout.ledger import TemporaryLedger
 from fanout.outcomes import Outcome
 from fanout.roster import Choice
+from workers.access import ANYBODY, Access
 from workers.causes import Cause
 from workers.messages import Begin, Call, Hold, Recording, Teach
 
@@ -325,18 +326,21 @@ def open_all(  # noqa: PLR0913 - each is named by the caller
     start_method: str | None = None,
     stall_timeout: float | None = 300.0,
     allow_writes: bool = False,
+    access: Access = ANYBODY,
 ) -> Fleet:
     """Open every mailbox of a server, and keep them open; returns when they are, or are known not to be.
 
     `mailboxes`: names, by default the server's roster. `limit`: the first so many. `workers`: processes, by default as many as
     the capacity asks for, and never fewer. `separate_connections`: a connection for each mailbox, which lifts the ceiling;
     `workers` then says how many processes share them, by default one a core. `stall_timeout`: seconds that a worker may go without a
-    round trip while it opens mailboxes or is at a call. `allow_writes`: whether functions may be called that say that they write.
+    round trip while it opens mailboxes or is at a call. `allow_writes`: whether functions may be called that say that they write. `access`: the account
+    that opens the mailboxes of a real server.
 
     Raises UsageError for what can't be held, also when this machine's limits do not allow it; StoppedError when the server can't
     be listed, or no worker can work; CredentialsError when the server refuses the account.
     """
-    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, "the names given" if mailboxes is not None else "")
+    source = "the names given" if mailboxes is not None else ""
+    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, source, access)
     force = Workforce(1, None, separate_connections=separate_connections, start_method=start_method)
     with Conductor(wanted, force, TemporaryLedger(Recording.RESULTS)) as conductor:
         roster, capacity = conductor.survey_capacity()
@@ -345,7 +349,9 @@ def open_all(  # noqa: PLR0913 - each is named by the caller
     if capacity is None and workers:
         number = min(roster.count, workers)
     machine.check_room(number)
-    begin = Begin(server, separate_connections, Recording.RESULTS, allow_writes=allow_writes, holding=True)
+    begin = Begin(
+        server, separate_connections, Recording.RESULTS, allow_writes=allow_writes, holding=True, access=access
+    )
     fleet = Fleet(roster, -(-roster.count // number), begin, force, stall_timeout)
     try:
         fleet.wait_until_open()
