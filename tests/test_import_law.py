@@ -22,6 +22,7 @@ WORDS = {
     "messages",
     "output",
     "servers",
+    "simulated",
     "slots",
     "template",
     "totals",
@@ -41,6 +42,7 @@ WRAPPERS = {
         "fanout/cli/looking.py",
         "fanout/cli/reproducing.py",
         "fanout/cli/running.py",
+        "fanout/cli/serving.py",
         "fanout/cli/words.py",
     },
 }

@@ -18,6 +18,7 @@ import click
 from fanout.cli.looking import export, mailboxes, plan, show
 from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
+from fanout.cli.serving import serve
 from fanout.cli.words import say
 from fanout.errors import FanoutError, ReaderGoneError
 
@@ -63,5 +64,5 @@ def cli() -> None:
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, mailboxes, plan, export, show, reproduce):
+for _command in (run, resume, mailboxes, plan, export, show, reproduce, serve):
     cli.add_command(_command)

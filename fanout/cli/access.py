@@ -12,7 +12,7 @@ from fanout.credentials import VARIABLE, Source, take_from_environment
 from fanout.errors import UsageError
 from workers.access import ANYBODY, Access
 
-ACCESS: list[Any] = [
+ACCOUNT: list[Any] = [
     click.option("--user", metavar="NAME", help="The account that opens the mailboxes; asks for its password."),
     click.option(
         "--password-file", metavar="FILE", help="Its password is the file's first line; no one else may read it."
@@ -21,6 +21,10 @@ ACCESS: list[Any] = [
         "--password-command", metavar="COMMAND", help="Its password is the first line that the command prints."
     ),
     click.option("--password-keyring", metavar="SERVICE", help="Its password is in the keyring, under this service."),
+]
+
+ACCESS: list[Any] = [
+    *ACCOUNT,
     click.option(
         "--token-command", metavar="COMMAND", help="A bearer token instead of a password: what the command prints."
     ),
@@ -36,20 +40,37 @@ def access_of(given: dict[str, Any], before: Access = ANYBODY) -> Access:
     Raises UsageError, for a password that can't be had, say; nothing waits for a terminal that is not there.
     """
     from_environment = take_from_environment()
-    source = Source(given["password_file"], given["password_command"], given["password_keyring"])
+    source = _source(given)
     access = _changed(before, given)
     if not access.user:
         if named := [*source.given(), *(["--token-command"] if access.token_command else [])]:
             raise UsageError(f"{named[0]} without --user: whose is it?")
         return access
-    password = source.password(access.user)
     if access.token_command:
-        if password is not None:
+        if source.given():
             raise UsageError(f"{source.given()[0]} and --token-command: it is a password or a token")
         return access
-    if password is None:
-        password = from_environment or _asked_for(access.user)
-    return msgspec.structs.replace(access, password=password)
+    return msgspec.structs.replace(access, password=_password(source, access.user, from_environment))
+
+
+def account_of(given: dict[str, Any]) -> tuple[str, str] | None:
+    """A name and its password, out of the options of ACCOUNT; None where no name is given. Raises UsageError."""
+    from_environment = take_from_environment()
+    source = _source(given)
+    if given["user"]:
+        return given["user"], _password(source, given["user"], from_environment)
+    if source.given():
+        raise UsageError(f"{source.given()[0]} without --user: whose is it?")
+    return None
+
+
+def _source(given: dict[str, Any]) -> Source:
+    return Source(given["password_file"], given["password_command"], given["password_keyring"])
+
+
+def _password(source: Source, user: str, from_environment: str | None) -> str:
+    found = source.password(user)
+    return found if found is not None else from_environment or _asked_for(user)
 
 
 def _changed(before: Access, given: dict[str, Any]) -> Access:

@@ -141,7 +141,7 @@ class Connection:
             responses, handles = self._exchange(requests, handles, rows)
         except RpcError as refusal:
             if refusal.code != ErrorCode.BUFFER_TOO_SMALL or len(requests) < 2:
-                raise failure(refusal.code, "Execute") from refusal
+                raise failure(refusal.code, refusal.of("Execute")) from refusal
             return self._run_by_halves(requests, handles, rows)
         last = responses[-1] if responses else None
         if type(last) is BufferTooSmallResponse:
@@ -184,7 +184,7 @@ class Connection:
             answer = decode_response_buffer(reply, requests, rows)
         except ConnectionLost as lost:
             self._forget(HResult.MAPI_E_NETWORK_ERROR)
-            raise MapiError(HResult.MAPI_E_NETWORK_ERROR, where="Execute") from lost
+            raise MapiError(HResult.MAPI_E_NETWORK_ERROR, where=f"Execute ({lost})") from lost
         except CodecError as error:
             raise incomplete(f"Execute: {error}") from error
         if len(answer[1]) < len(handles):
@@ -195,9 +195,9 @@ class Connection:
         try:
             self._context = self._profile.transport.connect(self._profile.user_dn)
         except ConnectionLost as lost:
-            raise MapiError(HResult.MAPI_E_NETWORK_ERROR, where="Connect") from lost
+            raise MapiError(HResult.MAPI_E_NETWORK_ERROR, where=f"Connect ({lost})") from lost
         except RpcError as refusal:
-            raise refused(refusal.code) from refusal
+            raise refused(refusal.code, refusal.of("Connect")) from refusal
         return self._context
 
     def _forget(self, answer: HResult) -> None:

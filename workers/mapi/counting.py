@@ -30,29 +30,31 @@ class CountingTransport:
         self._slot = slot
 
     def connect(self, user_dn: str) -> int:
-        self._beat()
+        beat(self._slot)
         return self._transport.connect(user_dn)
 
     def execute(self, context: int, rop_buffer: bytes) -> bytes:
         slot = self._slot
         try:
-            slot[BEATS] = (slot[BEATS] + 1) & _MODULO  # `_beat`, without the call, which would cost as much again
+            slot[BEATS] = (slot[BEATS] + 1) & _MODULO  # `beat`, without the call, which would cost as much again
         except ValueError as error:
             raise _not_ours() from error
         return self._execute(context, rop_buffer)
 
     def disconnect(self, context: int) -> None:
         try:
-            self._beat()
+            beat(self._slot)
         except ConnectionLost:  # it is the worker's to end
             return
         self._transport.disconnect(context)
 
-    def _beat(self) -> None:
-        try:
-            self._slot[BEATS] = (self._slot[BEATS] + 1) & _MODULO
-        except ValueError as error:
-            raise _not_ours() from error
+
+def beat(slot: Slot) -> None:
+    """Say that a round trip is about to be made. Raises ConnectionLost in a process that a job forked."""
+    try:
+        slot[BEATS] = (slot[BEATS] + 1) & _MODULO
+    except ValueError as error:
+        raise _not_ours() from error
 
 
 def _not_ours() -> ConnectionLost:

@@ -42,9 +42,9 @@ def failure(code: int, where: str, otherwise: HResult = HResult.MAPI_E_CALL_FAIL
     return MapiError(_HRESULTS.get(code, otherwise), code, where)
 
 
-def refused(code: int) -> MapiError:
+def refused(code: int, where: str) -> MapiError:
     """The error for a Connect that a server refused. It is about the account there, not about any mailbox."""
-    error = failure(code, "Connect")
+    error = failure(code, where)
     if code in _OF_THE_ACCOUNT:
         error.cause = Cause.CREDENTIALS
     return error

@@ -17,7 +17,7 @@ from workers.mapi.subsystem import LogonFlags, mapi_initialize, mapi_logon_ex, m
 from workers.slots import AT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Self
@@ -161,14 +161,24 @@ class MapiMailbox:
 class MapiSession:
     """The session of a worker, over MAPI."""
 
-    def __init__(self, profile: Profile, dn_of: Callable[[str], str], name_of: Callable[[int], str]) -> None:
-        """`dn_of` gives the legacyExchangeDN of a mailbox by its name in the roster, `name_of` that by the ordinal."""
+    def __init__(
+        self,
+        profile: Profile,
+        dn_of: Callable[[str], str],
+        name_of: Callable[[int], str],
+        expect: Callable[[Sequence[str]], None] | None = None,
+    ) -> None:
+        """`dn_of` gives the legacyExchangeDN of a mailbox by its name in the roster, `name_of` that by the ordinal.
+
+        `expect` is told of the names that `dn_of` will be asked for.
+        """
         mapi_initialize()
         self.dry_run = False
         self._session = mapi_logon_ex(profile, LogonFlags.NEW_SESSION)
         self._profile = profile
         self._dn_of = dn_of
         self._name_of = name_of
+        self._expect = expect
         #: Mailboxes that a walk has open, and what is notified when one is closed; it guards the index table as a whole.
         self._under_way: set[MapiMailbox] = set()
         self._closed = Condition()
@@ -194,6 +204,8 @@ class MapiSession:
     ) -> Generator[MapiMailbox, None, None]:
         """Open one after the other, as `workers.servers.Session` says. Raises MapiError."""
         names = map(self._name_of, ordinals) if addresses is None else addresses
+        if self._expect and addresses is not None:
+            self._expect(addresses)
         opened = self.open if self._profile.separate_connections else self._opened
         for ordinal, address in zip(ordinals, names, strict=True):
             slot[AT] = ordinal

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workers.mapi.failures import failure
 from workers.mapi.folders import MsgStore
 from workers.mapi.hresults import HResult, MapiError
-from workers.mapi.profile import OpenStoreFlags
+from workers.mapi.profile import ConnectFlags, OpenStoreFlags
 from workers.mapi.provider import StoreEntryId
 from workers.mapi.transport import ConnectionLost, RpcError
 
@@ -63,14 +63,15 @@ class Session:
         return self._provider
 
     def open_msg_store(self, mailbox: StoreEntryId | str) -> MsgStore:
-        """Open a mailbox by its entry id, or by its DN with an owner's rights.
+        """Open a mailbox by its entry id, or by its DN with an owner's rights, and an administrator's where the profile says so.
 
         Raises MapiError: MAPI_E_FAILONEPROVIDER with the low-level error NO_FREE_LOGON_INDEX when every logon
         index is taken, before anything is sent; INVALID_ENTRYID for a DN that no server could have; NOT_FOUND, NO_ACCESS and others as the
         server answers.
         """
         if isinstance(mailbox, str):
-            mailbox = StoreEntryId("", mailbox, OWNER)
+            admin = ConnectFlags.USE_ADMIN_PRIVILEGE in self.provider.profile.connect_flags
+            mailbox = StoreEntryId("", mailbox, PRIVILEGED if admin else OWNER)
         if len(mailbox.mailbox_dn) > LONGEST_DN:
             raise MapiError(HResult.MAPI_E_INVALID_ENTRYID, where="OpenMsgStore")
         return self.provider.open_store(mailbox)
@@ -175,4 +176,4 @@ def _page_of(directory: Directory, offset: int) -> Sequence[MailboxRow]:
     except ConnectionLost as lost:
         raise MapiError(HResult.MAPI_E_NETWORK_ERROR, where="GetMailboxTable") from lost
     except RpcError as refusal:
-        raise failure(refusal.code, "GetMailboxTable") from refusal
+        raise failure(refusal.code, refusal.of("GetMailboxTable")) from refusal

@@ -20,12 +20,18 @@ class RpcError(Exception):
     """A call was refused as a whole: there is no ROP buffer, and what it asked for may or may not have happened.
 
     `code` is the server's: 0x4B6 for a buffer it cannot parse, 0x47D for a reply that has no room
-    (although every ROP before the one that did not fit *was* executed), 0x480 when it is busy.
+    (although every ROP before the one that did not fit *was* executed), 0x480 when it is busy. `said` is what there is
+    to say beyond it.
     """
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the server refused the call: 0x{code:X}")
+    def __init__(self, code: int, said: str = "") -> None:
+        super().__init__(f"the server refused the call: 0x{code:X}{said and ': '}{said}")
         self.code = code
+        self.said = said
+
+    def of(self, call: str) -> str:
+        """The call that was refused, with what there is to say."""
+        return f"{call} ({self.said})" if self.said else call
 
 
 class ConnectionLost(Exception):  # noqa: N818 - a fact about the connection, as BrokenPipe is

@@ -1,0 +1,276 @@
+"""The whole client over a real socket: against the simulated server behind HTTP, well and not so well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.mapi.http import webs
+from tests.mapi.http.webs import web
+from workers.access import Access
+from workers.causes import Cause
+from workers.jobs import load
+from workers.mailbox import Mailbox
+from workers.mapi.hresults import MapiError
+from workers.mapi.http.transport import HttpTransport
+from workers.mapi.mailbox import MapiSession
+from workers.mapi.transport import RpcError
+from workers.servers import Session, server_at
+from workers.simulated.web import Account
+from workers.slots import AT, BEATS, private_slot
+from workers.urls import ServerUrlError
+
+ADMIN = Access(user="admin@sim.example", password="s3cret")
+
+
+def connected(url: str, *, separate: bool = False, access: Access = ADMIN) -> MapiSession:
+    session: Any = server_at(url, separate_connections=separate, access=access).session(private_slot())
+    assert isinstance(session, MapiSession)
+    return session
+
+
+def names_of(url: str) -> list[str]:
+    return list(server_at(url, access=ADMIN).addresses())
+
+
+def everything(mailbox: Mailbox) -> object:
+    return [
+        (folder.path, folder.message_count, folder.size, [(m.subject, m.received, m.read()) for m in folder.messages()])
+        for folder in mailbox.folders()
+    ]
+
+
+def visited(
+    session: Session, count: int, job: Callable[[Mailbox], object], addresses: list[str] | None = None
+) -> list[Any]:
+    """What the job says of the first mailboxes; a MapiError in the place of one that fails."""
+    found: list[Any] = []
+    while len(found) < count:
+        rest = addresses and addresses[len(found) :]
+        walk = session.mailboxes(range(len(found), count), rest, private_slot())
+        try:
+            found.extend(map(job, walk))
+        except MapiError as error:
+            found.append(error)
+    return found
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("words", ["", "?compress=yes"])
+def test_a_mailbox_is_the_same_as_without_a_socket(words: str, *, separate: bool) -> None:
+    here = "sim:3?folders=4&messages=30"
+    with web(here) as server:
+        session = connected(server.url + words, separate=separate)
+        names = names_of(server.url)
+        found = visited(session, 3, everything, names)
+        session.close()
+
+        assert found == visited(server_at(here).session(private_slot()), 3, everything)
+        assert server.contexts == {}
+
+
+@pytest.mark.parametrize("name", ["census", "folders"])
+def test_built_in_jobs_find_the_same(name: str) -> None:
+    job, here = load(name), "sim:20?folders=3&messages=10"
+
+    def result(mailbox: Mailbox) -> object:
+        found = job(mailbox)
+        return found if isinstance(found, dict) else list(found)
+
+    with web(here) as server:
+        found = visited(connected(server.url), 20, result, names_of(server.url))
+
+    assert found == visited(server_at(here).session(private_slot()), 20, result)
+
+
+def test_the_address_book_is_read_in_pages_and_in_its_order() -> None:
+    with web("sim:2500") as server:
+        assert names_of(server.url) == list(server_at("sim:2500").addresses())
+        assert server.heard["QueryRows"] == 3
+        assert server.contexts == {}
+
+
+def test_the_names_of_a_chunk_are_resolved_together() -> None:
+    with web("sim:250") as server:
+        names = names_of(server.url)
+        visited(connected(server.url), 250, lambda mailbox: mailbox.address, names)
+
+        assert server.heard["ResolveNames"] == 1 + 3  # the account's own; then 100 at a time
+
+
+def test_a_name_without_an_entry_is_a_mailbox_that_is_missing() -> None:
+    with web("sim:3") as server:
+        names = [names_of(server.url)[0], "nobody@sim.example", names_of(server.url)[2]]
+        first, missing, last = visited(connected(server.url), 3, lambda mailbox: mailbox.address, names)
+
+        assert (first, last) == (names[0], names[2])
+        assert missing.cause is Cause.MISSING
+
+
+def test_a_dn_is_taken_as_it_is() -> None:
+    with web("sim:3") as server:
+        dn = server_at("sim:3").dn_of("u00000001@sim.example")  # type: ignore[attr-defined]
+        session = connected(server.url)
+
+        with session.open(dn) as mailbox:
+            assert mailbox.folders()
+        assert server.heard["ResolveNames"] == 1
+
+
+def test_each_round_trip_is_a_beat_and_each_mailbox_is_in_the_slot() -> None:
+    with web("sim:3") as server:
+        slot = private_slot()
+        session = server_at(server.url, access=ADMIN).session(slot)
+        at = [slot[AT] for _ in session.mailboxes(range(3), names_of(server.url), slot)]
+
+        assert at == [0, 1, 2]
+        assert slot[BEATS] >= server.simulated.round_trips + 2
+
+
+def test_a_password_that_is_wrong_is_tried_once() -> None:
+    with web("sim:3", account=Account("admin@sim.example", "another")) as server:
+        session = connected(server.url)
+
+        with pytest.raises(MapiError) as caught:
+            session.check()
+
+        assert caught.value.cause is Cause.CREDENTIALS
+        assert "s3cret" not in str(caught.value)
+        with pytest.raises(MapiError) as caught:
+            names_of(server.url)
+        assert caught.value.cause is Cause.CREDENTIALS
+
+
+def test_an_account_whose_password_is_right_is_let_in() -> None:
+    with web("sim:3", account=Account("admin@sim.example", "s3cret")) as server:
+        assert len(names_of(server.url)) == 3
+
+
+@pytest.mark.parametrize(
+    ("trick", "cause"),
+    [
+        (webs.busy, Cause.BUSY),
+        (webs.unauthorized, Cause.DENIED),
+        (webs.truncated, Cause.UNREACHABLE),
+        (webs.nonsense, Cause.PROTOCOL),
+        (webs.stall, Cause.UNREACHABLE),
+    ],
+)
+def test_trouble_at_one_mailbox_is_that_mailboxs_and_can_pass(trick: webs.Trick, cause: Cause) -> None:
+    with web("sim:5", {("Execute", 4): trick}) as server:
+        words = "?timeout=1" if trick is webs.stall else ""
+        found = visited(connected(server.url + words), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+
+        failed = [place for place, each in enumerate(found) if isinstance(each, MapiError)]
+        assert failed == [1]
+        assert found[1].cause is cause
+
+
+def test_a_connection_that_is_cut_before_anything_was_done_costs_nothing() -> None:
+    with web("sim:5", {("Execute", 4): webs.reset}) as server:
+        found = visited(connected(server.url), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+
+        assert not [each for each in found if isinstance(each, MapiError)]
+        assert server.simulated.connections == 1
+
+
+def test_an_idle_connection_that_was_closed_is_no_lost_context() -> None:
+    with web("sim:5", {("Execute", 4): webs.closing}) as server:
+        found = visited(connected(server.url), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+
+        assert not [each for each in found if isinstance(each, MapiError)]
+        assert server.simulated.connections == 1
+
+
+@pytest.mark.parametrize("trick", [webs.forgotten, webs.hurried])
+def test_a_lost_context_costs_the_mailbox_under_way_and_is_made_anew(trick: webs.Trick) -> None:
+    with web("sim:5", {("Execute", 3): trick}) as server:
+        found = visited(connected(server.url), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+
+        assert [isinstance(each, MapiError) for each in found] == [False, True, False, False, False]
+        assert found[1].cause is Cause.UNREACHABLE
+        assert server.simulated.connections == 2
+
+
+def test_a_mailbox_without_rights_is_denied_and_never_empty() -> None:
+    with web("sim:3?denied=u00000001@sim.example&deny=folders") as server:
+        found = visited(connected(server.url), 3, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+
+        assert found[1].cause is Cause.DENIED
+        assert found[0]
+        assert found[2]
+
+
+@pytest.mark.parametrize("overflow", ["spec", "recorded"])
+def test_answers_without_room_are_made_up_for(overflow: str) -> None:
+    here = f"sim:2?folders=900&messages=900&overflow={overflow}"
+    with web(here) as server:
+        found = visited(connected(server.url), 2, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+
+    assert found == visited(server_at(here).session(private_slot()), 2, lambda mailbox: len(mailbox.folders()))
+
+
+def test_an_idle_context_is_kept_alive() -> None:
+    with web("sim:3") as server:
+        service: Any = server_at(server.url, access=ADMIN)
+        now = [0.0]
+        own = service.profile.transport
+        transport = HttpTransport(service._endpoint, own._own_dn, lambda: now[0])
+        transport.connect("")
+
+        assert transport.keep_alive() == 60
+        assert server.heard["PING"] == 0
+        now[0] = 451.0  # more than half of the 15 minutes that the server says
+        transport.keep_alive()
+
+        assert server.heard["PING"] == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "access", "why"),
+    [
+        ("mapi+https://", ADMIN, "names no host"),
+        ("mapi+https://mail.example", Access(), "--user"),
+        ("mapi+http://mail.example", ADMIN, "--plaintext"),
+        ("mapi+https://anna:s3cret@mail.example", ADMIN, "no place for an account"),
+        ("mapi+https://mail.example?colour=red", ADMIN, "no option 'colour'"),
+        ("mapi+https://mail.example?auth=magic", ADMIN, "auth=magic"),
+        ("mapi+https://mail.example?timeout=never", ADMIN, "timeout=never"),
+        ("mapi+https://mail.example/owa", ADMIN, "ends with /emsmdb"),
+        ("mapi+https://mail.example?auth=", ADMIN, "with a value"),
+    ],
+)
+def test_a_url_that_cannot_be_meant_is_refused(url: str, access: Access, why: str) -> None:
+    with pytest.raises(ServerUrlError, match=why) as caught:
+        server_at(url, access=access)
+
+    assert "s3cret" not in str(caught.value)
+
+
+def test_plain_http_beyond_this_machine_can_be_asked_for() -> None:
+    assert server_at("mapi+http://mail.example", access=Access(user="a", password="b", plaintext=True)).capacity == 255
+
+
+def test_nobody_listens(unused_port: int) -> None:
+    session = connected(f"mapi+http://127.0.0.1:{unused_port}")
+
+    with pytest.raises(MapiError) as caught:
+        session.check()
+
+    assert caught.value.cause is Cause.UNREACHABLE
+
+
+def test_a_server_that_moved_says_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved(handler: webs.FaultyHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "https://other.example/mapi/emsmdb/")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    monkeypatch.setattr(webs, "BEFORE", {moved})
+    with web("sim:3", {("Connect", 1): moved}) as server:
+        service: Any = server_at(server.url, access=ADMIN)
+        with pytest.raises(RpcError, match=r"give https://other\.example"):
+            service.profile.transport.connect("")

@@ -1,0 +1,125 @@
+"""The simulated server over a real socket, which can be told to misbehave."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from workers.simulated.server import simulated_server
+from workers.simulated.web import ANYBODY, Account, Handler, WebServer
+
+#: What a handler does instead of answering a request; it is told how many of the kind came before.
+Trick = Callable[["FaultyHandler"], None]
+
+
+class FaultyHandler(Handler):
+    """Plays the tricks of its server, each once, at the request that it is for."""
+
+    server: FaultyServer
+
+    def answer(self, answers: object, user: str, body: bytes) -> None:
+        kind = self.headers["X-RequestType"]
+        with self.server.counting:
+            self.server.heard[kind] += 1
+            trick = self.server.tricks.pop((kind, self.server.heard[kind]), None)
+        self.trick = trick
+        if trick is not None and trick in BEFORE:
+            trick(self)
+            return
+        super().answer(answers, user, body)  # type: ignore[arg-type]
+
+    def write_body(self, parts: list[bytes]) -> None:
+        if self.trick is None:
+            super().write_body(parts)
+        else:
+            self.parts = parts
+            self.trick(self)
+
+
+class FaultyServer(WebServer):
+    handler = FaultyHandler
+
+    def __init__(self, url: str, account: Account, tricks: dict[tuple[str, int], Trick]) -> None:
+        super().__init__(simulated_server(url), account)
+        self.tricks = tricks
+        self.heard: Counter[str] = Counter()
+        self.counting = threading.Lock()
+        self.released = threading.Event()
+
+
+@contextmanager
+def web(
+    url: str, tricks: dict[tuple[str, int], Trick] | None = None, account: Account = ANYBODY
+) -> Iterator[FaultyServer]:
+    """A server that serves, and has ended afterwards."""
+    server = FaultyServer(url, account, tricks or {})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def busy(handler: FaultyHandler) -> None:
+    handler.send_error(503)
+
+
+def unauthorized(handler: FaultyHandler) -> None:
+    handler.send_error(401)
+
+
+def reset(handler: FaultyHandler) -> None:
+    """Cut the connection as a machine does that has crashed."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def stall(handler: FaultyHandler) -> None:
+    """Say nothing until the test is over."""
+    handler.server.released.wait()
+    handler.close_connection = True
+
+
+def truncated(handler: FaultyHandler) -> None:
+    """Half of the first chunk, and the end of the connection."""
+    whole = b"".join(handler.parts)
+    handler.wfile.write(b"%X\r\n%s" % (len(whole), whole[: len(whole) // 2]))
+    handler.wfile.flush()
+    handler.close_connection = True
+
+
+def nonsense(handler: FaultyHandler) -> None:
+    """A whole answer that is none."""
+    Handler.write_body(handler, [b"PROCESSING\r\nDONE\r\n\r\n", b"\0" * 8 + b"nonsense"])
+
+
+def forgotten(handler: FaultyHandler) -> None:
+    """The answer comes, and the context is gone, as when a server has been started anew."""
+    Handler.write_body(handler, handler.parts)
+    handler.server.contexts.clear()
+
+
+def hurried(handler: FaultyHandler) -> None:
+    """The answer comes, and the server counts on: the client's sequence is of no more use."""
+    Handler.write_body(handler, handler.parts)
+    for context in handler.server.contexts.values():
+        context.sequence = "another"
+
+
+def closing(handler: FaultyHandler) -> None:
+    """The answer comes, and then the server closes the idle connection; the context lives on."""
+    Handler.write_body(handler, handler.parts)
+    handler.close_connection = True
+
+
+#: Tricks that are played before the request is executed; the others are, with its answer in hand.
+BEFORE = {busy, unauthorized, reset, stall}
