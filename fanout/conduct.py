@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fanout.dispatch import Dispatch
@@ -19,7 +19,7 @@ from fanout.roster import Choice, Roster
 from workers.access import ANYBODY, Access
 from workers.causes import Cause
 from workers.child import is_worker
-from workers.messages import MAX_RESULT, Begin, Error, Job, Names, OnLeak, Recording
+from workers.messages import MAX_RESULT, Begin, Error, Job, ListMailboxes, Names, OnLeak, Recording
 from workers.servers import server_at
 from workers.urls import ServerUrlError
 
@@ -143,18 +143,30 @@ class Conductor:
 
     def _list(self, decide: Callable[[Announced], T]) -> tuple[Roster, T]:
         """The roster, and what is decided by what the server announces, before any name is listed."""
-        given = self._mailboxes.names
-        asked = Names.NONE if given is not None else self._mailboxes.choice.names
-        with Listing(self._engine, self._begin(None), asked) as listing:
+        given, wanted = self._given()
+        with Listing(self._engine, self._begin(None), wanted) as listing:
             announced = listing.announced()
             try:
                 decided = decide(announced)
             except ValueError as error:
                 raise UsageError(str(error)) from error
-            roster = self._roster(announced, listing.names() if given is None else iter(given))
+            roster = self._roster(announced, listing.names() if given is None else given)
         if not roster.count:
             raise UsageError(f"no mailbox is left to visit: {roster.source}, and what was chosen of it, give none")
         return roster, decided
+
+    def _given(self) -> tuple[Iterator[str] | None, ListMailboxes]:
+        """The names where they were given, and what a roster worker is asked for. Raises UsageError."""
+        mailboxes = self._mailboxes
+        if mailboxes.names is None:
+            if self._server.unlisted:
+                raise UsageError(self._server.unlisted)
+            return None, ListMailboxes(mailboxes.choice.names)
+        names = iter(mailboxes.names)
+        first = next(names, None)
+        if first is None:
+            return iter(()), ListMailboxes(Names.NONE)
+        return chain([first], names), ListMailboxes(Names.NONE, _one_line(first))
 
     def _cut(self, announced: Announced) -> Partition:
         """How the roster is cut. Raises ValueError."""

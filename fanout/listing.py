@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import CredentialsError, StoppedError
 from fanout.events import Babbled, Ended, Heard
 from workers.causes import Cause
-from workers.messages import Announced, Begin, Listed, ListMailboxes, Names, Ready, Unable
+from workers.messages import Announced, Begin, Listed, ListMailboxes, Ready, Unable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +26,10 @@ TRIES = 5
 class Listing:
     """One conversation with a roster worker. A context manager: on leaving it the worker has ended."""
 
-    def __init__(self, engine: Engine, begin: Begin, names: Names) -> None:
+    def __init__(self, engine: Engine, begin: Begin, wanted: ListMailboxes) -> None:
         self._engine = engine
         self._begin = begin
-        self._wanted = names
+        self._wanted = wanted
         self._ended = False
         self._tries = 0
 
@@ -72,7 +72,7 @@ class Listing:
     def _start(self) -> None:
         self._tries += 1
         self._engine.start(_NUMBER, self._begin)
-        self._engine.send(_NUMBER, ListMailboxes(self._wanted))
+        self._engine.send(_NUMBER, self._wanted)
 
     def _hear(self) -> Iterator[ToParent]:
         while not self._ended:

@@ -64,7 +64,7 @@ class FakeSession:
     opened: list[int] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
 
-    def check(self) -> None:
+    def check(self, address: str = "") -> None:
         """Nobody is refused."""
 
     def open(self, address: str) -> AbstractContextManager[Mailbox]:

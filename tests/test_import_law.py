@@ -35,6 +35,15 @@ WRAPPERS = {
     "multiprocess": {"fanout/engines/processes.py", "workers/template.py"},
     "dill": {"fanout/jobs.py", "workers/loading.py"},
     "psutil": {"workers/template.py"},
+    "imapclient": {"workers/imap/mailbox.py"},
+    "imaplib": {"workers/imap/line.py", "workers/imap/mailbox.py"},
+    "httpx": {
+        "workers/mapi/http/authentication.py",
+        "workers/mapi/http/autodiscover.py",
+        "workers/mapi/http/channel.py",
+        "workers/mapi/http/endpoint.py",
+    },
+    "spnego": {"workers/mapi/http/authentication.py"},
     "sqlite3": {"fanout/roster.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",

@@ -8,7 +8,7 @@ from fanout.errors import CredentialsError, StoppedError
 from fanout.events import Babbled, Ended, Event, Heard
 from fanout.listing import TRIES, Listing
 from workers.causes import Cause
-from workers.messages import Announced, Begin, Error, Listed, Names, Ready, Recording, ToParent, Unable
+from workers.messages import Announced, Begin, Error, Listed, ListMailboxes, Names, Ready, Recording, ToParent, Unable
 
 BEGIN = Begin("sim:5", separate_connections=False, recording=Recording.RESULTS)
 SERVER = Announced(255, "255 logon indexes", None, "the address book")
@@ -44,7 +44,7 @@ def said(*messages: ToParent) -> list[Event]:
 
 
 def listing(engine: FakeEngine) -> tuple[Announced, list[str]]:
-    with Listing(engine, BEGIN, Names.ALL) as asked:  # type: ignore[arg-type]  # as much of an engine as it needs
+    with Listing(engine, BEGIN, ListMailboxes(Names.ALL)) as asked:  # type: ignore[arg-type]  # as much of an engine as it needs
         return asked.announced(), list(asked.names())
 
 

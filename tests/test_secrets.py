@@ -55,8 +55,12 @@ def test_a_run_leaves_its_password_nowhere(tmp_path: Path, way: str) -> None:
     environment = os.environ | ({"FANOUT_PASSWORD": SECRET} if way == "environment" else {})
     with web("sim:3", account=Account(USER, SECRET)) as server:
         done = subprocess.run(
-            [sys.executable, "-c", "from fanout.cli import main; main()", "run", "job.py:spy"]
-            + [
+            [
+                sys.executable,
+                "-c",
+                "from fanout.cli import main; main()",
+                "run",
+                "job.py:spy",
                 "--server",
                 server.url,
                 "--user",
@@ -87,8 +91,19 @@ def test_a_run_leaves_its_password_nowhere(tmp_path: Path, way: str) -> None:
 def test_a_password_that_is_refused_is_told_of_without_it(tmp_path: Path) -> None:
     with web("sim:3", account=Account(USER, "another")) as server:
         done = subprocess.run(
-            [sys.executable, "-c", "from fanout.cli import main; main()", "run", "census"]
-            + ["--server", server.url, "--user", USER, "--run-file", "r.fanout"],
+            [
+                sys.executable,
+                "-c",
+                "from fanout.cli import main; main()",
+                "run",
+                "census",
+                "--server",
+                server.url,
+                "--user",
+                USER,
+                "--run-file",
+                "r.fanout",
+            ],
             cwd=tmp_path,
             env=os.environ | {"FANOUT_PASSWORD": SECRET, "PYTHONPATH": str(Path(__file__).parent.parent)},
             capture_output=True,

@@ -143,6 +143,8 @@ class ListMailboxes(Message, frozen=True):
     """Asks for the server's capacity, and for its roster."""
 
     names: Names
+    #: A mailbox to look at the account by, where one is known.
+    address: str = ""
 
 
 class Hold(Message, frozen=True):

@@ -61,7 +61,7 @@ class NullSession:
 
     dry_run = False
 
-    def check(self) -> None:
+    def check(self, address: str = "") -> None:
         """Nobody refuses anybody."""
 
     def open(self, address: str) -> AbstractContextManager[Mailbox]:
@@ -96,6 +96,7 @@ class NullServer:
     capacity = None
     arithmetic = "null: holds nothing open"
     source = "computed from the number in the URL"
+    unlisted = ""
 
     def __init__(self, count: int) -> None:
         self.numbered = count

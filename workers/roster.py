@@ -26,7 +26,7 @@ PAGE = 1000
 def listing(server: Server, wanted: ListMailboxes, slot: Slot) -> Iterator[ToParent]:
     """What the server announces, its names by pages, and an empty page; Unable where that can't be told."""
     try:
-        _check(server, slot)
+        _check(server, slot, wanted.address)
         yield Announced(server.capacity, server.arithmetic, server.numbered, server.source)
         if wanted.names is Names.ALL or (wanted.names is Names.UNNUMBERED and server.numbered is None):
             yield from _pages(server.addresses())
@@ -36,11 +36,11 @@ def listing(server: Server, wanted: ListMailboxes, slot: Slot) -> Iterator[ToPar
         yield Listed([])
 
 
-def _check(server: Server, slot: Slot) -> None:
+def _check(server: Server, slot: Slot, address: str) -> None:
     """Raise MailboxError when the server refuses the account. Other trouble may have passed when the workers connect."""
     session = server.session(slot)
     try:
-        session.check()
+        session.check(address)
     except MailboxError as error:
         if error.cause is Cause.CREDENTIALS:
             raise

@@ -26,8 +26,11 @@ class Session(Protocol):
     #: What its mailboxes say when a job asks whether it is only to say what it would write. False unless set.
     dry_run: bool
 
-    def check(self) -> None:
-        """Connect, and open no mailbox. Raises MailboxError; its cause is CREDENTIALS when the account is refused."""
+    def check(self, address: str = "") -> None:
+        """Connect, and open no mailbox; but that of `address` where an account is looked at only then.
+
+        Raises MailboxError; its cause is CREDENTIALS when the account is refused.
+        """
         ...
 
     def open(self, address: str) -> AbstractContextManager[Mailbox]:
@@ -72,6 +75,11 @@ class Server(Protocol):
     @property
     def source(self) -> str:
         """Where the roster comes from, and what it cannot see."""
+        ...
+
+    @property
+    def unlisted(self) -> str:
+        """Why it can't list its mailboxes, and who can; empty where it lists them."""
         ...
 
     @property

@@ -183,7 +183,7 @@ class MapiSession:
         self._under_way: set[MapiMailbox] = set()
         self._closed = Condition()
 
-    def check(self) -> None:
+    def check(self, address: str = "") -> None:  # noqa: ARG002 - a context shows whether the account is let in
         """Connect, and open nothing. Raises MapiError; CREDENTIALS when the server refuses the account."""
         self._session.provider.check()
 

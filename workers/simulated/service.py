@@ -66,6 +66,10 @@ class SimulatedService:
         return f"computed from the number in the URL and the seed {options.seed}"
 
     @property
+    def unlisted(self) -> str:
+        return ""
+
+    @property
     def numbered(self) -> int | None:
         generated = isinstance(self._population, GeneratedPopulation)
         return len(self._population) if generated else None

@@ -13,9 +13,9 @@ import trustme
 
 from tests.mapi.http.exchanges import USER
 from tests.mapi.http.webs import web
-from workers.access import Access
+from workers.access import Access, TokenError
 from workers.causes import Cause, MailboxError
-from workers.mapi.http.authentication import Account, TokenError
+from workers.mapi.http.authentication import Account
 from workers.servers import server_at
 
 URL = "https://mail.example/mapi/emsmdb/"

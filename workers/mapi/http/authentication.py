@@ -6,13 +6,14 @@ and then asks again.
 
 from __future__ import annotations
 
-import subprocess
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 import httpx
 import spnego
 from spnego.exceptions import SpnegoError
+
+from workers.access import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,13 +28,6 @@ _SPELLED = {"negotiate": "Negotiate", "ntlm": "NTLM"}
 
 #: Legs of a handshake at the most.
 _LEGS = 4
-
-#: Seconds that a command for a token may take.
-_PATIENCE = 60
-
-
-class TokenError(Exception):
-    """No token, or no ticket, can be had: this side's trouble, before a server was asked."""
 
 
 class Account(httpx.Auth):
@@ -54,7 +48,7 @@ class Account(httpx.Auth):
         if response.status_code != httpx.codes.UNAUTHORIZED:
             return
         if self._access.token_command:
-            yield from self._with_header(request, f"Bearer {_token(self._access.token_command)}")
+            yield from self._with_header(request, f"Bearer {self._access.token()}")
             return
         offered = {
             each.strip().partition(" ")[0].lower()
@@ -97,12 +91,3 @@ def _challenge(response: httpx.Response, method: str) -> bytes:
         if name.lower() == method and token:
             return b64decode(token)
     return b""
-
-
-def _token(command: str) -> str:
-    """What the command prints. Its own words are on stderr."""
-    try:
-        done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, timeout=_PATIENCE, check=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise TokenError(f"--token-command gave no token: {type(error).__name__}") from error
-    return done.stdout.decode("ascii", "replace").strip()

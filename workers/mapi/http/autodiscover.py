@@ -8,8 +8,8 @@ from xml.sax.saxutils import escape
 
 import httpx
 
+from workers.access import TokenError
 from workers.mapi.hresults import ErrorCode, HResult
-from workers.mapi.http.authentication import TokenError
 from workers.mapi.transport import ConnectionLost, RpcError
 
 if TYPE_CHECKING:

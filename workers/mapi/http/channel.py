@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import httpx
 
+from workers.access import TokenError
 from workers.mapi.hresults import ErrorCode, HResult
 from workers.mapi.http.answer import ResponseCodeError, read_answer
-from workers.mapi.http.authentication import TokenError
 from workers.mapi.transport import ConnectionLost, RpcError
 
 if TYPE_CHECKING:

@@ -69,6 +69,10 @@ class MapiHttpService:
         return f"the address book of {self._endpoint.host}, which does not list mailboxes that are hidden from it"
 
     @property
+    def unlisted(self) -> str:
+        return ""
+
+    @property
     def numbered(self) -> None:
         """The names must be listed."""
         return
