@@ -80,6 +80,19 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def wait_for_greeting(process: subprocess.Popen[bytes], port: int) -> None:
+    """Return when an IMAP server greets. It fails when the process ends before that, or takes too long."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as probe:
+                assert probe.recv(4) == b"* OK"
+                return
+        except OSError:
+            assert time.monotonic() < end, f"nobody listens on port {port}"
+            assert process.poll() is None, f"the server ended with {process.returncode}"
+
+
 class Dovecot:
     """One instance. Its mailboxes are Maildirs under `homes`; ordinary users have their name as password."""
 
@@ -120,16 +133,7 @@ class Dovecot:
         """Start it, and wait until it listens."""
         assert DOVECOT
         self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")])
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as probe:
-                    assert probe.recv(4) == b"* OK"
-                    return
-            except OSError:
-                assert time.monotonic() < end, (self.folder / "log").read_text()
-                assert self._process.poll() is None, (self.folder / "log").read_text()
-                self._process.poll()
+        wait_for_greeting(self._process, self.port)
 
     def stop(self) -> None:
         if self._process:
