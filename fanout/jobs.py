@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dill
 
 from fanout.errors import UsageError
-from workers.jobs import BUILT_IN, load
+from workers.jobs import BUILT_IN, check, load
 from workers.messages import FileJob, Job, ModuleJob, PickledJob
 
 if TYPE_CHECKING:
@@ -98,7 +98,20 @@ def options(job: Job, texts: tuple[str, ...]) -> dict[str, Any]:
             given[key] = _typed(value, types[key]) if types else _guess(value)
         except ValueError as error:
             raise UsageError(f"-a {text}: {error}") from error
+    if types is not None:
+        _check(name(job), given)
     return given
+
+
+def _check(built_in: str, given: dict[str, Any]) -> None:
+    """Raise UsageError for options of a built-in that can't be meant, or lack one that it can't do without."""
+    try:
+        check(built_in, given)
+    except ValueError as error:
+        raise UsageError(f"-a {error}") from error
+    except TypeError as error:  # from `inspect`: "missing a required argument: 'directory'"
+        missing = str(error).rpartition(" ")[2].strip("'")
+        raise UsageError(f"{built_in} needs -a {missing}=...") from error
 
 
 def _types(job: Job) -> dict[str, object] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "census": ("workers.jobs.census", "census"),
     "folders": ("workers.jobs.folders", "folders"),
     "logon": ("workers.jobs.logon", "logon"),
+    "save": ("workers.jobs.save", "save"),
+    "search": ("workers.jobs.search", "search"),
 }
 
 
@@ -21,6 +24,15 @@ def load(name: str) -> Callable[..., Any]:
     module, function = BUILT_IN[name]
     job: Callable[..., Any] = getattr(import_module(module), function)
     return job
+
+
+def check(name: str, options: dict[str, Any]) -> None:
+    """Raise ValueError for options of a built-in job that can't be meant; TypeError where one is missing."""
+    job = load(name)
+    signature(job).bind(None, **options)
+    checked = getattr(import_module(BUILT_IN[name][0]), "check", None)
+    if checked:
+        checked(**options)
 
 
 def descriptions() -> dict[str, str]:
