@@ -1,11 +1,13 @@
-"""A mailbox's folders in one round trip: the hot path of a census."""
+"""A mailbox's folders in one round trip, or those of several: the hot path of a census."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workers.mapi import properties as props
-from workers.mapi.failures import incomplete
+from workers.mapi.buffers import NO_HANDLE
+from workers.mapi.failures import failure, incomplete
+from workers.mapi.hresults import MapiError
 from workers.mapi.rops import (
     MOST_ROWS,
     GetHierarchyTableRequest,
@@ -17,6 +19,8 @@ from workers.mapi.rows import row_codec
 from workers.mapi.tables import Bookmark, TableFlags, query_page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workers.mapi.folders import MsgStore
     from workers.mapi.rops import Request
     from workers.mapi.rows import Row
@@ -37,20 +41,58 @@ _ROWS = row_codec(
 _TREE = TableFlags.DEPTH | TableFlags.NO_NOTIFICATIONS | TableFlags.SUPPRESS_NOTIFICATIONS
 
 
+#: Places of the handle table that a listing takes: the store, its IPM subtree, the table. And its ROPs.
+_PLACES, _ROPS = 3, 4
+
+
 def list_folders(store: MsgStore) -> list[Row]:
     """Every folder below the IPM subtree: folder id, parent's id, messages, unread messages, bytes, name.
 
     In the server's order, where a parent may come after its children. Raises MapiError, PROTOCOL where a row or a
     cell is missing.
     """
-    index = store.logon.index
-    requests: list[Request] = [
-        OpenFolderRequest(index, 0, 1, store.folder_ids.ipm_subtree, 0),
-        GetHierarchyTableRequest(index, 1, 2, _TREE),
-        SetColumnsRequest(index, 2, 0, _ROWS.tags),
-        QueryRowsRequest(index, 2, 0, forward_read=True, row_count=MOST_ROWS),
+    (_, table, _, page), handles = store.chain(_requests(store, 0), _PLACES - 1, _ROWS)
+    return _rows(store, table, page, handles)
+
+
+def list_together(stores: Sequence[MsgStore]) -> list[list[Row] | MapiError]:
+    """The same of several stores on one connection, in one round trip where all fit into a reply; an error for one that has one.
+
+    Raises MapiError when the buffer failed as a whole.
+    """
+    requests = [request for place, store in enumerate(stores) for request in _requests(store, place * _PLACES)]
+    handles = [handle for store in stores for handle in (store.handle, NO_HANDLE, NO_HANDLE)]
+    responses, filled = stores[0].logon.connection.execute(requests, handles, _ROWS)
+    return [
+        _told(store, responses[place * _ROPS : (place + 1) * _ROPS], filled[place * _PLACES : (place + 1) * _PLACES])
+        for place, store in enumerate(stores)
     ]
-    (_, table, _, page), handles = store.chain(requests, 2, _ROWS)
+
+
+def _requests(store: MsgStore, place: int) -> list[Request]:
+    """The ROPs of a listing, for a store whose handle stands at this place of the handle table."""
+    index = store.logon.index
+    return [
+        OpenFolderRequest(index, place, place + 1, store.folder_ids.ipm_subtree, 0),
+        GetHierarchyTableRequest(index, place + 1, place + 2, _TREE),
+        SetColumnsRequest(index, place + 2, 0, _ROWS.tags),
+        QueryRowsRequest(index, place + 2, 0, forward_read=True, row_count=MOST_ROWS),
+    ]
+
+
+def _told(store: MsgStore, responses: list[Any], handles: list[int]) -> list[Row] | MapiError:
+    for response in responses:
+        if response.return_value:
+            store.logon.discard(handles[1:])
+            return failure(response.return_value, f"ROP 0x{response.rop_id:02X}")
+    try:
+        return _rows(store, responses[1], responses[3], handles)
+    except MapiError as error:
+        return error
+
+
+def _rows(store: MsgStore, table: Any, page: Any, handles: list[int]) -> list[Row]:  # noqa: ANN401 - two responses
+    """The rows of a table whose first page is there, checked; its folder and the table itself are released."""
     try:
         rows: list[Row] = page.rows
         while page.origin != Bookmark.END:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from operator import attrgetter
 from threading import Condition
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workers.mapi import properties as props
+from workers.mapi.ahead import Ahead
 from workers.mapi.folders import ResponseFlags
 from workers.mapi.hresults import ErrorCode, HResult, MapiError
 from workers.mapi.leaks import watched
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from workers.mapi.reading import MessageRow
     from workers.mapi.rows import Row
     from workers.messages import Leak, OnLeak
+
+T = TypeVar("T")
 
 _log = logging.getLogger("fanout.mapi")
 
@@ -109,12 +113,20 @@ class MapiFolder:
 class MapiMailbox:
     """One open mailbox. Leaving it as a context closes it."""
 
-    __slots__ = ("_display_name", "address", "dry_run", "held", "store")
+    __slots__ = ("_display_name", "_list", "address", "dry_run", "held", "store")
 
-    def __init__(self, address: str, store: MsgStore, *, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        address: str,
+        store: MsgStore,
+        *,
+        dry_run: bool = False,
+        list_rows: Callable[[MsgStore], list[Row]] = list_folders,
+    ) -> None:
         self.address = address
         self.store = store
         self.dry_run = dry_run
+        self._list = list_rows
         self._display_name: str | None = None
         self.held: dict[Interface, None] = {}  # what iterators read from, in the order in which it was obtained
 
@@ -134,7 +146,7 @@ class MapiMailbox:
 
         Raises MapiError.
         """
-        rows = list_folders(self.store)
+        rows = self._list(self.store)
         paths = folder_paths(self.store.folder_ids.ipm_subtree, rows)
         folders: list[Folder] = [MapiFolder(self, path, row) for path, row in zip(paths, rows, strict=True)]
         folders.sort(key=_BY_PATH)
@@ -167,10 +179,12 @@ class MapiSession:
         dn_of: Callable[[str], str],
         name_of: Callable[[int], str],
         expect: Callable[[Sequence[str]], None] | None = None,
+        prefetch: int = 1,
     ) -> None:
         """`dn_of` gives the legacyExchangeDN of a mailbox by its name in the roster, `name_of` that by the ordinal.
 
-        `expect` is told of the names that `dn_of` will be asked for.
+        `expect` is told of the names that `dn_of` will be asked for. `prefetch`: mailboxes of a walk that are opened together,
+        where all share a connection; they count against the capacity.
         """
         mapi_initialize()
         self.dry_run = False
@@ -179,8 +193,9 @@ class MapiSession:
         self._dn_of = dn_of
         self._name_of = name_of
         self._expect = expect
+        self._prefetch = 1 if profile.separate_connections else prefetch
         #: Mailboxes that a walk has open, and what is notified when one is closed; it guards the index table as a whole.
-        self._under_way: set[MapiMailbox] = set()
+        self._under_way: set[object] = set()
         self._closed = Condition()
 
     def check(self, address: str = "") -> None:  # noqa: ARG002 - a context shows whether the account is let in
@@ -193,10 +208,7 @@ class MapiSession:
         Raises MapiError. A logon that the server grants without an owner's right counts as denied: it would show
         nothing, and that is not an empty mailbox.
         """
-        store = self._session.open_msg_store(self._dn_of(address))
-        if not store.response_flags & _OWNER_RIGHT:
-            store.release()
-            raise MapiError(HResult.MAPI_E_NO_ACCESS, where="OpenMsgStore: logged on without an owner's right")
+        store = _readable(self._session.open_msg_store(self._dn_of(address)))
         return MapiMailbox(address, store, dry_run=self.dry_run)
 
     def mailboxes(
@@ -206,6 +218,9 @@ class MapiSession:
         names = map(self._name_of, ordinals) if addresses is None else addresses
         if self._expect and addresses is not None:
             self._expect(addresses)
+        if self._prefetch > 1:
+            yield from self._together(ordinals, [*names], slot)
+            return
         opened = self.open if self._profile.separate_connections else self._opened
         for ordinal, address in zip(ordinals, names, strict=True):
             slot[AT] = ordinal
@@ -223,23 +238,53 @@ class MapiSession:
         """The job, with a look at what it leaves unreleased."""
         return watched(job, on_leak, report)
 
+    def _together(self, ordinals: range, names: list[str], slot: memoryview) -> Generator[MapiMailbox, None, None]:
+        """The same, with the next few opened at the same time; only the one that is under way is in the slot."""
+        at = 0
+        while at < len(names):
+            slot[AT] = ordinals[at]
+            ahead = self._opened_ahead(self._dns(names[at : at + self._prefetch]))
+            try:
+                for _ in range(len(ahead)):
+                    slot[AT] = ordinals[at]
+                    store = _readable(ahead.take())
+                    with MapiMailbox(names[at], store, dry_run=self.dry_run, list_rows=ahead.folders) as mailbox:
+                        at += 1
+                        yield mailbox
+            finally:
+                ahead.release()
+                self._let_go(ahead)
+
+    def _dns(self, names: list[str]) -> list[str]:
+        """The DNs of the names up to one that has none. Raises MapiError where that is the first."""
+        dns = [self._dn_of(names[0])]
+        with suppress(MapiError):
+            dns.extend(map(self._dn_of, names[1:]))
+        return dns
+
+    def _opened_ahead(self, dns: list[str]) -> Ahead:
+        return self._recovering(lambda: Ahead(self._session.open_msg_stores(dns)))
+
     def _opened(self, address: str) -> MapiMailbox:
-        """Open a mailbox on the shared connection; if what jobs left has taken every index, recover them first."""
+        return self._recovering(lambda: self.open(address))
+
+    def _recovering(self, opening: Callable[[], T]) -> T:
+        """Open mailboxes on the shared connection; if what jobs left has taken every index, recover them first."""
         with self._closed:
             try:
-                mailbox = self.open(address)
+                opened = opening()
             except MapiError as error:
                 if error.low_level_error != ErrorCode.NO_FREE_LOGON_INDEX:
                     raise
                 self._closed.wait_for(lambda: not self._under_way)
                 self._recover()
-                mailbox = self.open(address)
-            self._under_way.add(mailbox)
-        return mailbox
+                opened = opening()
+            self._under_way.add(opened)
+        return opened
 
-    def _let_go(self, mailbox: MapiMailbox) -> None:
+    def _let_go(self, opened: MapiMailbox | Ahead) -> None:
         with self._closed:
-            self._under_way.discard(mailbox)
+            self._under_way.discard(opened)
             self._closed.notify_all()
 
     def _recover(self) -> None:
@@ -257,6 +302,14 @@ class MapiSession:
         if self._session.is_open:
             self._session.logoff()
             mapi_uninitialize()
+
+
+def _readable(store: MsgStore) -> MsgStore:
+    """A store that may be read. Raises MapiError, DENIED, for one that was granted without an owner's right; it is released."""
+    if not store.response_flags & _OWNER_RIGHT:
+        store.release()
+        raise MapiError(HResult.MAPI_E_NO_ACCESS, where="OpenMsgStore: logged on without an owner's right")
+    return store
 
 
 def _text(cell: Any) -> str:  # noqa: ANN401 - a cell is whatever the server put there

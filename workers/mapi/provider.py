@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workers.mapi.buffers import NO_HANDLE
 from workers.mapi.connection import Connection, SeparateConnection
@@ -10,10 +10,10 @@ from workers.mapi.failures import failure
 from workers.mapi.folders import MsgStore
 from workers.mapi.hresults import ErrorCode, HResult, MapiError
 from workers.mapi.logons import LogonTableFull, capacity
-from workers.mapi.rops import LOGON_PRIVATE, LogonRequest
+from workers.mapi.rops import LOGON_PRIVATE, LogonRedirectResponse, LogonRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from workers.mapi.connection import Leftover, Logon
     from workers.mapi.profile import OpenStoreFlags, Profile
@@ -75,6 +75,35 @@ class Provider:
             connection.end(logon)
             raise
 
+    def open_together(self, entry_ids: Sequence[StoreEntryId]) -> list[MsgStore | MapiError]:
+        """Log on to several mailboxes of the shared connection in one round trip; an error for one that is refused.
+
+        As many as there are free indexes for: the answer may be shorter. Raises MapiError as `open_store` does where there is
+        none, and when the buffer failed as a whole.
+        """
+        connection = self._shared
+        assert connection is not None, "a connection for each logon has none to share"
+        logons: list[Logon] = []
+        for entry_id in entry_ids:
+            try:
+                logons.append(connection.begin(entry_id.mailbox_dn))
+            except LogonTableFull as full:
+                if not logons:
+                    code = ErrorCode.NO_FREE_LOGON_INDEX
+                    raise MapiError(HResult.MAPI_E_FAILONEPROVIDER, code, "OpenMsgStore") from full
+                break
+        requests = [
+            LogonRequest(logon.index, place, LOGON_PRIVATE, entry_id.flags, 0, logon.mailbox_dn)
+            for place, (logon, entry_id) in enumerate(zip(logons, entry_ids, strict=False))
+        ]
+        try:
+            responses, handles = connection.execute(requests, [NO_HANDLE] * len(logons))
+        except BaseException:
+            for logon in logons:
+                connection.end(logon)
+            raise
+        return [_opened(*each) for each in zip(logons, handles, responses, strict=False)]
+
     def invalidate(self) -> list[Leftover]:
         """End every connection, and with them all that is open; what was never released."""
         found = list(self.leftovers())
@@ -110,5 +139,18 @@ def log_on(logon: Logon, flags: OpenStoreFlags) -> MsgStore:
     request = LogonRequest(logon.index, 0, LOGON_PRIVATE, flags, 0, logon.mailbox_dn)
     [response], handles = logon.connection.execute([request], [NO_HANDLE])
     if response.return_value:
-        raise failure(response.return_value, "OpenMsgStore", HResult.MAPI_E_FAILONEPROVIDER)
+        raise _refused(response)
     return MsgStore(logon, handles[0], response)
+
+
+def _opened(logon: Logon, handle: int, response: Any) -> MsgStore | MapiError:  # noqa: ANN401 - the answer to RopLogon
+    if response.return_value:
+        logon.connection.end(logon)
+        return _refused(response)
+    return MsgStore(logon, handle, response)
+
+
+def _refused(response: Any) -> MapiError:  # noqa: ANN401
+    """The error for a logon that is refused; one that is sent elsewhere is told where to."""
+    elsewhere = f" (it is on the server {response.server_name})" if type(response) is LogonRedirectResponse else ""
+    return failure(response.return_value, f"OpenMsgStore{elsewhere}", HResult.MAPI_E_FAILONEPROVIDER)

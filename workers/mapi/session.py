@@ -69,12 +69,23 @@ class Session:
         index is taken, before anything is sent; INVALID_ENTRYID for a DN that no server could have; NOT_FOUND, NO_ACCESS and others as the
         server answers.
         """
+        return self.provider.open_store(self._entry_id(mailbox))
+
+    def open_msg_stores(self, mailbox_dns: Sequence[str]) -> list[MsgStore | MapiError]:
+        """Open several mailboxes by their DNs in one round trip; an error in the place of one that is refused.
+
+        Only where the session has one connection, and as many as there are free indexes: the answer may be shorter. Raises
+        MapiError as `open_msg_store` does when none can be opened.
+        """
+        return self.provider.open_together([self._entry_id(mailbox_dn) for mailbox_dn in mailbox_dns])
+
+    def _entry_id(self, mailbox: StoreEntryId | str) -> StoreEntryId:
         if isinstance(mailbox, str):
             admin = ConnectFlags.USE_ADMIN_PRIVILEGE in self.provider.profile.connect_flags
             mailbox = StoreEntryId("", mailbox, PRIVILEGED if admin else OWNER)
         if len(mailbox.mailbox_dn) > LONGEST_DN:
             raise MapiError(HResult.MAPI_E_INVALID_ENTRYID, where="OpenMsgStore")
-        return self.provider.open_store(mailbox)
+        return mailbox
 
     def open_default_store(self, mailbox_dn: str) -> MsgStore:
         """Open a store for the session's own use. It takes a logon index until the session ends, or it is released."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanout.reproduce import reproduce
 from tests.mapi.http import webs
 from tests.mapi.http.webs import web
 from workers.access import Access
@@ -71,18 +73,125 @@ def test_a_mailbox_is_the_same_as_without_a_socket(words: str, *, separate: bool
         assert server.contexts == {}
 
 
-@pytest.mark.parametrize("name", ["census", "folders"])
-def test_built_in_jobs_find_the_same(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("census", {"newest": True}),
+        ("folders", {}),
+        ("search", {"subject": "re", "body": "e"}),
+        ("save", {"directory": "saved"}),
+    ],
+)
+def test_built_in_jobs_find_the_same(
+    name: str, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job, here = load(name), "sim:20?folders=3&messages=10"
+    places = iter(["there", "here"])
 
     def result(mailbox: Mailbox) -> object:
-        found = job(mailbox)
+        found = job(mailbox, **options)
         return found if isinstance(found, dict) else list(found)
 
+    def move() -> None:
+        place = tmp_path / next(places)
+        place.mkdir()
+        monkeypatch.chdir(place)
+
+    move()
     with web(here) as server:
         found = visited(connected(server.url), 20, result, names_of(server.url))
+    move()
 
     assert found == visited(server_at(here).session(private_slot()), 20, result)
+    assert any(found)
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+def files(place: Path) -> dict[str, bytes]:
+    return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_mailboxes_of_a_chunk_are_opened_and_listed_together() -> None:
+    here = "sim:40?folders=3"
+    with web(here) as server:
+        slot = private_slot()
+        session = server_at(f"{server.url}?prefetch=8", access=ADMIN).session(slot)
+        walk = session.mailboxes(range(40), names_of(server.url), slot)
+        seen = [(slot[AT], mailbox.address, len(mailbox.folders())) for mailbox in walk]
+
+        assert [each[0] for each in seen] == [*range(40)]
+        assert seen == [
+            (number, mailbox.address, len(mailbox.folders()))
+            for number, mailbox in enumerate(
+                server_at(here).session(private_slot()).mailboxes(range(40), None, private_slot())
+            )
+        ]
+        assert server.simulated.round_trips == 2 * 40 / 8
+
+
+def test_a_job_that_wants_no_folders_makes_the_server_list_none() -> None:
+    with web("sim:16") as server:
+        visited(connected(f"{server.url}?prefetch=8"), 16, lambda mailbox: mailbox.address, names_of(server.url))
+
+        assert server.simulated.round_trips == 2
+
+
+def test_one_of_several_that_is_refused_is_the_only_one_that_fails() -> None:
+    with web("sim:12?missing=u00000002@sim.example&denied=u00000005@sim.example&deny=folders") as server:
+        names = names_of(server.url)
+        names[8] = "nobody@sim.example"
+        found = visited(connected(f"{server.url}?prefetch=8"), 12, lambda mailbox: len(mailbox.folders()), names)
+
+        causes = {place: each.cause for place, each in enumerate(found) if isinstance(each, MapiError)}
+        assert causes == {2: Cause.MISSING, 5: Cause.DENIED, 8: Cause.MISSING}
+
+
+def test_a_walk_that_is_left_lets_go_of_what_was_opened_ahead() -> None:
+    with web("sim:12") as server:
+        session = connected(f"{server.url}?prefetch=8")
+        walk = session.mailboxes(range(12), names_of(server.url), private_slot())
+        next(walk).folders()
+        walk.close()
+
+        [connection] = session._session.provider.connections()
+        assert connection.logons == {}
+        connection.flush()
+        assert server.simulated.open_objects(1) == 0
+
+
+def test_more_are_not_opened_ahead_than_there_are_indexes() -> None:
+    with web("sim:300") as server:
+        session = connected(f"{server.url}?prefetch=32")
+        names = names_of(server.url)
+        kept = [session._session.open_msg_store(session._dn_of(name)) for name in names[:250]]
+        found = visited(session, 300, lambda mailbox: mailbox.address, names)
+
+        assert found == names
+        assert all(store.is_open for store in kept)
+
+
+def test_a_table_that_leaks_have_filled_is_recovered() -> None:
+    with web("sim:300") as server:
+        left = []
+
+        def leak(mailbox: Mailbox) -> str:
+            left.append(mailbox.store.open_folder(mailbox.store.folder_ids.ipm_subtree))
+            return mailbox.address
+
+        names = names_of(server.url)
+        assert visited(connected(f"{server.url}?prefetch=8"), 300, leak, names) == names
+
+
+def test_statements_of_the_article_hold_over_a_socket() -> None:
+    with web("sim:300?folders=2&messages=2") as server:
+        findings = list(reproduce(["S2", "S3", "S8", "wire"], server.url, ADMIN))
+
+    assert [(finding.statement, finding.holds) for finding in findings] == [
+        ("S2", True),
+        ("S3", True),
+        ("S8", True),
+        ("wire", True),
+    ]
 
 
 def test_the_address_book_is_read_in_pages_and_in_its_order() -> None:
@@ -160,8 +269,13 @@ def test_an_account_whose_password_is_right_is_let_in() -> None:
 )
 def test_trouble_at_one_mailbox_is_that_mailboxs_and_can_pass(trick: webs.Trick, cause: Cause) -> None:
     with web("sim:5", {("Execute", 4): trick}) as server:
-        words = "?timeout=1" if trick is webs.stall else ""
-        found = visited(connected(server.url + words), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+        words = "&timeout=1" if trick is webs.stall else ""
+        found = visited(
+            connected(f"{server.url}?prefetch=1{words}"),
+            5,
+            lambda mailbox: len(mailbox.folders()),
+            names_of(server.url),
+        )
 
         failed = [place for place, each in enumerate(found) if isinstance(each, MapiError)]
         assert failed == [1]
@@ -170,7 +284,9 @@ def test_trouble_at_one_mailbox_is_that_mailboxs_and_can_pass(trick: webs.Trick,
 
 def test_a_connection_that_is_cut_before_anything_was_done_costs_nothing() -> None:
     with web("sim:5", {("Execute", 4): webs.reset}) as server:
-        found = visited(connected(server.url), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+        found = visited(
+            connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
+        )
 
         assert not [each for each in found if isinstance(each, MapiError)]
         assert server.simulated.connections == 1
@@ -178,7 +294,9 @@ def test_a_connection_that_is_cut_before_anything_was_done_costs_nothing() -> No
 
 def test_an_idle_connection_that_was_closed_is_no_lost_context() -> None:
     with web("sim:5", {("Execute", 4): webs.closing}) as server:
-        found = visited(connected(server.url), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+        found = visited(
+            connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
+        )
 
         assert not [each for each in found if isinstance(each, MapiError)]
         assert server.simulated.connections == 1
@@ -187,7 +305,9 @@ def test_an_idle_connection_that_was_closed_is_no_lost_context() -> None:
 @pytest.mark.parametrize("trick", [webs.forgotten, webs.hurried])
 def test_a_lost_context_costs_the_mailbox_under_way_and_is_made_anew(trick: webs.Trick) -> None:
     with web("sim:5", {("Execute", 3): trick}) as server:
-        found = visited(connected(server.url), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url))
+        found = visited(
+            connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
+        )
 
         assert [isinstance(each, MapiError) for each in found] == [False, True, False, False, False]
         assert found[1].cause is Cause.UNREACHABLE
@@ -237,6 +357,7 @@ def test_an_idle_context_is_kept_alive() -> None:
         ("mapi+https://anna:s3cret@mail.example", ADMIN, "no place for an account"),
         ("mapi+https://mail.example?colour=red", ADMIN, "no option 'colour'"),
         ("mapi+https://mail.example?auth=magic", ADMIN, "auth=magic"),
+        ("mapi+https://mail.example?prefetch=100", ADMIN, "1 to 32 mailboxes"),
         ("mapi+https://mail.example?timeout=never", ADMIN, "timeout=never"),
         ("mapi+https://mail.example/owa", ADMIN, "ends with /emsmdb"),
         ("mapi+https://mail.example?auth=", ADMIN, "with a value"),

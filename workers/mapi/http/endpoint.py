@@ -28,6 +28,10 @@ AUTODISCOVER = "/autodiscover/autodiscover.xml"
 #: Who tells the DNs of names.
 NAMES = ("nspi", "autodiscover")
 
+#: Mailboxes that are opened together, unless the URL says otherwise, and at the most: their folders are to fit into one reply
+#: of 32 KB, at 2 to 3 KB a mailbox, and their handles into a table of 255.
+PREFETCH, MOST_PREFETCHED = 8, 32
+
 #: What a URL may say behind its question mark.
 _OPTIONS = {
     "MailboxId": (),
@@ -35,6 +39,7 @@ _OPTIONS = {
     "auth": METHODS,
     "compress": ("yes", "no"),
     "names": NAMES,
+    "prefetch": (),
     "timeout": (),
     "user_dn": (),
 }
@@ -59,6 +64,8 @@ class Endpoint:
     user_dn: str = ""
     #: Whether requests are compressed and obfuscated, and answers may be.
     compress: bool = False
+    #: Mailboxes of a chunk that are opened, and listed, together.
+    prefetch: int = PREFETCH
     #: Whether mailboxes are opened as an administrator's (OPENSTORE_USE_ADMIN_PRIVILEGE).
     admin: bool = False
 
@@ -106,8 +113,17 @@ def endpoint_of(url: str, access: Access) -> Endpoint:
         timeout=timeout_of(options),
         user_dn=options.get("user_dn", ""),
         compress=options.get("compress") == "yes",
+        prefetch=_prefetch(options.get("prefetch")),
         admin=options.get("admin") == "yes",
     )
+
+
+def _prefetch(text: str | None) -> int:
+    if text is None:
+        return PREFETCH
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PREFETCHED:
+        raise ServerUrlError(f"prefetch={text}: allowed are 1 to {MOST_PREFETCHED} mailboxes")
+    return int(text)
 
 
 def _check_access(url: str, parts: SplitResult, access: Access) -> None:

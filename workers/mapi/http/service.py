@@ -93,7 +93,7 @@ class MapiHttpService:
         names = Names(self._endpoint, lambda: beat(slot))
         profile = self._profile(names)
         counted = replace(profile, transport=CountingTransport(profile.transport, slot))
-        return MapiSession(counted, names.dn_of, self.address, names.expect)
+        return MapiSession(counted, names.dn_of, self.address, names.expect, self._endpoint.prefetch)
 
     def _profile(self, names: Names) -> Profile:
         flags = ConnectFlags.USE_SEPARATE_CONNECTION if self._separate else ConnectFlags(0)
