@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 MASTER, PASSWORD = "master", "m4ster"
 
 DOVECOT = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -85,7 +87,7 @@ def wait_for_greeting(process: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as probe:
+            with socket.create_connection(("127.0.0.1", port), timeout=2) as probe:
                 assert probe.recv(4) == b"* OK"
                 return
         except OSError:
@@ -132,14 +134,33 @@ class Dovecot:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         assert DOVECOT
-        self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")])
-        wait_for_greeting(self._process, self.port)
+        for last in (False, False, True):
+            self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")])
+            try:
+                wait_for_greeting(self._process, self.port)
+            except AssertionError:
+                self.stop()  # the port may still be taken by what is ending there
+                if last:
+                    raise
+            else:
+                return
 
     def stop(self) -> None:
         if self._process:
             self._process.terminate()
             self._process.wait()
             self._process = None
+
+    def kill(self) -> None:
+        """End every process of it at once, as a machine does that loses its power."""
+        assert self._process
+        processes = psutil.Process(self.pid).children(recursive=True)
+        for process in processes:
+            process.kill()
+        self._process.kill()
+        self._process.wait()
+        psutil.wait_procs(processes)
+        (self.folder / "run" / "master.pid").unlink(missing_ok=True)
 
     def _write_configuration(self, more: str) -> None:
         root = os.geteuid() == 0

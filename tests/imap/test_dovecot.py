@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,12 +174,10 @@ def kill_all(master: psutil.Process, _: Path) -> None:
         process.kill()
 
 
-def kill_and_restart(master: psutil.Process, folder: Path) -> None:
-    """Kill the server, and start it again."""
-    for process in [master, *master.children(recursive=True)]:
-        process.kill()
-    (folder / "run" / "master.pid").unlink(missing_ok=True)
-    subprocess.Popen([DOVECOT or "", "-F", "-c", folder / "dovecot.conf"], start_new_session=True)
+def kill_and_restart(_: psutil.Process, folder: Path) -> None:
+    """Have the test kill the server and start it again: what a job starts ends with its worker."""
+    (folder / "asked").write_text("")
+    (folder / "done").read_text()
 
 
 TRICKS = {"stop": stop_one, "kill": kill_all, "restart": kill_and_restart}
@@ -187,14 +185,31 @@ TRICKS = {"stop": stop_one, "kill": kill_all, "restart": kill_and_restart}
 
 @pytest.fixture
 def lonely(tmp_path: Path) -> Iterator[tuple[Dovecot, dict[str, dict[str, int]]]]:
-    """A server of 40 mailboxes for one test alone; of what it was started as again nothing is left."""
+    """A server of 40 mailboxes for one test alone, which has indexed all of them; started again when a job asks for it."""
     expected = make(tmp_path / "homes", 40)
+    for name in ("asked", "done"):
+        os.mkfifo(tmp_path / name)
     with running(tmp_path, list(expected), "verbose_proctitle = yes") as server:
+        for mailbox in session(server).mailboxes(range(40), list(expected), private_slot()):
+            assert load("census")(mailbox, newest=True)
+        thread = threading.Thread(target=restart, args=(server,), daemon=True)
+        thread.start()
         yield server, expected
-        for process in psutil.process_iter(["cmdline"]):
-            if str(tmp_path / "dovecot.conf") in (process.info["cmdline"] or []):
-                for each in [*process.children(recursive=True), process]:
-                    each.send_signal(signal.SIGKILL)
+        if thread.is_alive():  # nobody asked
+            (tmp_path / "once").unlink(missing_ok=True)
+            (tmp_path / "asked").write_text("")
+            thread.join()
+
+
+def restart(server: Dovecot) -> None:
+    """Kill the server when a job asks for it, and start it again."""
+    (server.folder / "asked").read_text()
+    if (server.folder / "once").exists():
+        server.kill()
+        try:
+            server.start()
+        finally:
+            (server.folder / "done").write_text("")
 
 
 @pytest.mark.spawns

@@ -39,6 +39,27 @@ def quoted(text: str | bytes) -> bytes:
     return b'"' + octets.replace(b"\\", rb"\\").replace(b'"', rb"\"") + b'"'
 
 
+class _Frugal(imaplib.IMAP4):
+    """imaplib's client for connections that are many and short.
+
+    It asks for capabilities only where the greeting does not tell them, which saves a round trip, and takes the same prefix for
+    the tags of every connection: for each one imaplib compiles a regular expression, for a quarter of a mailbox's CPU time.
+    """
+
+    tagpre = property(lambda _: b"I", lambda _, __: None)
+
+    def _get_capabilities(self) -> None:
+        told = _CAPABILITY.search(getattr(self, "welcome", b"") or b"")
+        if told:
+            self.capabilities = tuple(told[1].decode("ascii", "replace").upper().split())
+        else:
+            super()._get_capabilities()  # type: ignore[misc]  # not declared, for years the same
+
+
+class _FrugalTls(_Frugal, imaplib.IMAP4_SSL):
+    """The same over TLS."""
+
+
 class Line:
     """A connection to a server, on which one can be logged on once. Not to be used by two threads at a time."""
 
@@ -58,8 +79,8 @@ class Line:
     def _connected(self) -> imaplib.IMAP4:
         place = self._place
         if place.tls:
-            return imaplib.IMAP4_SSL(place.host, place.port, ssl_context=place.trusted, timeout=place.timeout)
-        client = imaplib.IMAP4(place.host, place.port, timeout=place.timeout)
+            return _FrugalTls(place.host, place.port, ssl_context=place.trusted, timeout=place.timeout)
+        client = _Frugal(place.host, place.port, timeout=place.timeout)
         if place.starttls:
             self._beat()
             try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workers.causes import Cause, MailboxError
 from workers.imap.line import Line
-from workers.imap.mailbox import ImapMailbox, listing
+from workers.imap.mailbox import Habits, ImapMailbox
 from workers.slots import AT, BEATS
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class ImapSession:
         self.dry_run = False
         self._place = place
         self._slot = slot
-        #: The command that lists folders, where the job before has asked for them: then it goes with the logon.
-        self._listing: bytes | None = None
+        self._habits = Habits()
         #: Whether this account was let in: then one that is refused speaks of a mailbox.
         self._let_in = False
 
@@ -47,7 +46,7 @@ class ImapSession:
         The command that lists folders goes with the logon, in one flight, once a mailbox was asked for its folders.
         """
         line = Line(self._place, self._beat)
-        command = self._listing
+        command = self._habits.listing
         try:
             answers = line.log_on(address, *([command] if command else []))
         except MailboxError as error:
@@ -59,11 +58,7 @@ class ImapSession:
             line.close()
             raise
         self._let_in = True
-
-        def asked() -> None:
-            self._listing = listing(line.capabilities)
-
-        return ImapMailbox(address, line, answers[0] if answers else None, dry_run=self.dry_run, asked=asked)
+        return ImapMailbox(address, line, answers[0] if answers else None, self._habits, dry_run=self.dry_run)
 
     def mailboxes(
         self, ordinals: range, addresses: list[str] | None, slot: memoryview
