@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: How a worker ends that leaves in order.
 LEFT = "exit code 0"
 
+#: How a worker ends that closed its pipe, or whose job did, and lived on: it was killed for it.
+HUNG_UP = "closed its pipe"
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -136,16 +139,24 @@ class Worker(msgspec.Struct):
     def suspects(self, at: tuple[int, ...], how: str) -> set[int]:
         """The mailboxes of which one has to answer for the worker's end, when its slots say that it was `at` these.
 
-        What a worker said that is killed for nonsense was not heard. So where its job must not be called for a mailbox
-        twice, it may be done with any that it had. And what one of several lanes did may end the worker a moment later,
-        when the lane is at another mailbox: so those that it had first are suspects, too.
+        Nonsense, and the end of the pipe, are noticed some quick mailboxes after the one whose job is to blame, and
+        nothing behind them is heard: each that the worker had begun, and had not told of before, may have done it. And
+        what one of several lanes did may end the worker a moment later, when the lane is at another mailbox: so those
+        that it had first are suspects, too.
         """
-        if self.uncertain and self.state is State.DYING:
-            return set(self._rest())
+        if self.state is State.DYING or how == HUNG_UP:
+            return self._begun(at)
         found = {ordinal for ordinal in at if any(ordinal in flight for flight in self.flights)}
         if self.uncertain or self.lanes == 1 or how == LEFT:
             return found
         return found | set(islice(self._rest(), self.lanes))
+
+    def _begun(self, at: tuple[int, ...]) -> set[int]:
+        """Those that it may have begun: up to the one it is at, where it takes them in their order; else any."""
+        rest = [*self._rest()]
+        if self.lanes > 1 or not at or at[0] not in rest:
+            return set(rest)
+        return set(rest[: rest.index(at[0]) + 1])
 
     def _rest(self) -> Iterator[int]:
         return (ordinal for flight in self.flights for part in flight.rest(set()) for ordinal in part)

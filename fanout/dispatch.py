@@ -15,7 +15,8 @@ What it guarantees, whatever the events and their order:
    halves, each to a worker that has nothing else, until one is alone. A mailbox that ends its workers again and again is
    settled with that cause.
 4. What a worker says must fit what it was given: with one lane its chunks in order, and in each the mailboxes in order,
-   with several each mailbox once. If not, the worker is killed, and what it said is not believed.
+   with several each mailbox once. If not, or if it says no message or half of one, the worker is killed and not believed;
+   all that it had begun are suspects.
 5. A job that must not be called for a mailbox twice gets one mailbox a lane, each behind a Risk. If its worker ends at
    it, or may have, it is settled as uncertain; a Keep, Settle, Retry or Safe takes the Risk away.
 """
@@ -279,6 +280,8 @@ class Dispatch:
             if worker.state is State.READY and StopWorker(reading.worker) in asked:
                 worker.state = State.LEAVING
             commands += asked
+            if self._watch.trails_off(reading.worker, now):
+                commands += self._kill(reading.worker)
         return [*commands, *self._feed_all(now), *self._restart(now)]
 
     def _interrupted(self, event: Interrupted) -> list[Command]:

@@ -61,6 +61,8 @@ class Reading(_Fact, frozen=True):
     spots: tuple[Spot, ...]
     #: Bytes of memory that are resident.
     rss: int
+    #: Bytes of a message that it has begun to say, and not ended.
+    half: int = 0
 
 
 class Looked(_Fact, frozen=True):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanout.crew import HUNG_UP
 from fanout.watch import Doom
 from workers.causes import Cause
 from workers.messages import Error
@@ -31,9 +32,6 @@ OUTSIDE_DEATHS = 8
 
 #: How a death from outside looks.
 _FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "the template process ended"})
-
-#: Deaths that are noticed some quick mailboxes later. So is nonsense on the pipe.
-_VAGUE = frozenset({"closed its pipe"})
 
 #: Outcomes that must be settled before a share of failures means anything.
 ENOUGH_TO_JUDGE = 20
@@ -102,7 +100,7 @@ class Fates:
             return Fate(error, None)
         if death.doom is not None and death.doom.ordinal not in {None, ordinal}:
             return Fate(error, Again(attempt, 0.0))  # it was told to end for a mailbox that then ended after all
-        if (death.how in _VAGUE or death.by_us) and not death.alone:
+        if (death.how == HUNG_UP or death.by_us) and not death.alone:
             return Fate(error, Again(attempt, 0.0))  # it may have been one before it: alone there is no doubt
         if _came_from_outside(death):
             self._outside[ordinal] += 1

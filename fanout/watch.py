@@ -28,6 +28,9 @@ FAR_BEYOND = 1.5
 #: one interval late again, and its worker asked to end one later: within 1 + 3 / LOOKS, or 1.375, times its limit.
 LOOKS = 8
 
+#: Seconds that a worker may pause within a message. It writes one in a piece, and the parent reads whatever is there.
+PAUSE = 10.0
+
 #: Seconds between two looks at the most and at the least.
 SLOWEST_LOOK, FASTEST_LOOK = 1.0, 0.05
 
@@ -57,6 +60,9 @@ class _Seen(msgspec.Struct):
     lanes: list[_Lane]
     #: Since when it has been at no mailbox, though it had some.
     idle_since: float | None = None
+    #: Bytes of a message that it has not ended, and since when there are so many.
+    half: int = 0
+    half_since: float = 0.0
     doom: Doom | None = None
     #: Until when the mailboxes beside the doomed one may end.
     drained_at: float = 0.0
@@ -70,6 +76,7 @@ class _Seen(msgspec.Struct):
             lane.since += seconds
             lane.beat_at += seconds
         self.drained_at += seconds
+        self.half_since += seconds
         self.idle_since = self.idle_since and self.idle_since + seconds
         self.asked_at = self.asked_at and self.asked_at + seconds
 
@@ -115,6 +122,11 @@ class Watch:
             return [TerminateWorker(number)]
         return [KillWorker(number)] if now - seen.asked_at >= self._limits.grace else []
 
+    def trails_off(self, worker: int, now: float) -> bool:
+        """Whether the worker has said half a message, and says no more: what it said will never make sense."""
+        seen = self._seen.get(worker)
+        return seen is not None and seen.half > 0 and now - seen.half_since >= PAUSE
+
     def doom(self, worker: int) -> Doom | None:
         """Why this worker was told to end; None if it was not."""
         seen = self._seen.get(worker)
@@ -133,8 +145,10 @@ class Watch:
         seen = self._seen.get(reading.worker)
         if seen is None:
             lanes = [_Lane(spot.at, now, spot.beats, now) for spot in reading.spots]
-            self._seen[reading.worker] = seen = _Seen(lanes)
+            self._seen[reading.worker] = seen = _Seen(lanes, half=reading.half, half_since=now)
             return seen
+        if seen.half != reading.half:
+            seen.half, seen.half_since = reading.half, now
         for place, (lane, spot) in enumerate(zip(seen.lanes, reading.spots, strict=True)):
             if lane.ordinal != spot.at:
                 seen.lanes[place] = _Lane(spot.at, now, spot.beats, now)
@@ -182,9 +196,9 @@ class Watch:
         return None
 
     def _too_idle(self, seen: _Seen, now: float) -> Doom | None:
-        """A worker that begins nothing was stopped between two mailboxes: nobody is to blame."""
+        """A worker that begins nothing was stopped between two mailboxes: nobody is to blame. Unless it is not understood."""
         limit = self._limits.timeout or self._limits.stall_timeout
-        if not limit or seen.idle_since is None or now - seen.idle_since < limit:
+        if not limit or seen.half or seen.idle_since is None or now - seen.idle_since < limit:
             return None
         return Doom(None, Cause.STALL, f"it began no mailbox for {now - seen.idle_since:.1f} s")
 

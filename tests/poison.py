@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from workers.messages import HEADER
 from workers.writing import job
 
 if TYPE_CHECKING:
@@ -83,6 +84,14 @@ def babble_at(mailbox: Mailbox) -> int:  # noqa: ARG001 - a job takes a mailbox
     """Write noise into every pipe that is open: one of them leads to the parent."""
     for descriptor in _open_pipes():
         os.write(descriptor, b"noise " * 100)
+    return 1
+
+
+@poison
+def trail_off_at(mailbox: Mailbox) -> int:  # noqa: ARG001 - a job takes a mailbox
+    """Write the beginning of a large message into every pipe that is open."""
+    for descriptor in _open_pipes():
+        os.write(descriptor, HEADER.pack(2**20) + b"half")
     return 1
 
 

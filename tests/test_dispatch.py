@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fanout.crew import HUNG_UP
 from fanout.dispatch import DEATHS_IN_VAIN, ORDINARY, Dispatch
 from fanout.events import (
     Babbled,
@@ -131,14 +132,62 @@ def test_a_dead_worker_is_replaced_and_its_suspect_goes_out_alone() -> None:
 
 
 def test_nonsense_blames_a_mailbox_only_when_its_worker_had_no_other() -> None:
-    """It may have been said at the mailbox before, or at the one before that."""
-    dispatch = begun(3, 1, 1, Policy(retries=0))  # it is at 1, of which it was told while it was at 0
+    """It may have been said at the mailbox before."""
+    dispatch = begun(3, 1, 1, Policy(retries=0))  # it has 0 and 1, and is at 1
 
     assert after(dispatch, Babbled(0, "noise"), Ended(0, "SIGKILL", (1,))) == [StartWorker(0)]
-    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(3, 1, 1))]
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(3, 0, 1))]
+    assert after(dispatch, Heard(0, found(3, 0, 1)))[1:] == [Send(0, Chunk(4, 1, 1))]
     settled, _ = after(dispatch, Babbled(0, "noise"), Ended(0, "SIGKILL", (1,)))
     assert isinstance(settled, Settle)
     assert (settled.ordinal, settled.error.cause) == (1, Cause.CRASH)
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", HUNG_UP])
+def test_whoever_was_begun_and_not_told_of_may_have_said_the_nonsense_or_closed_the_pipe(how: str) -> None:
+    """The worker had told of 0 and 1 and was at 4: 2, 3 and 4 are suspects, 5 to 9 are innocent."""
+    dispatch = begun(10, 5, 1)
+    nonsense = [Babbled(0, "noise")] if how == "SIGKILL" else []
+
+    assert after(dispatch, Heard(0, found(1, 0, 2)), *nonsense, Ended(0, how, (4,))) == [StartWorker(0)]
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(3, 2, 1))]
+    assert after(dispatch, Heard(0, found(3, 2, 1)))[1:] == [Send(0, Chunk(4, 3, 1)), Send(0, Chunk(5, 4, 1))]
+    assert after(dispatch, Heard(0, found(4, 3, 1)), Heard(0, found(5, 4, 1)))[1:] == [Send(0, Chunk(6, 5, 5))]
+
+
+def test_nonsense_that_is_heard_when_its_worker_is_at_none_any_more_is_traced_to_its_mailbox() -> None:
+    """A quick worker is at the end of all that it has before the first noise of it is read."""
+    dispatch = begun(100, 50, 1, Policy(retries=0))
+    has = [Chunk(1, 0, 50), Chunk(2, 50, 50)]
+    failed: list[tuple[int, Cause]] = []
+    while not dispatch.finished:
+        if not has:
+            commands = after(dispatch, Heard(0, Ready()))
+        elif any(42 in chunk.ordinals for chunk in has):
+            has = []
+            commands = after(dispatch, Babbled(0, "noise"), Ended(0, "SIGKILL", ()))
+        else:
+            chunk = has.pop(0)
+            commands = after(dispatch, Heard(0, found(chunk.number, chunk.first, chunk.count)))
+        for command in commands:
+            match command:
+                case Send(chunk=chunk):
+                    has.append(chunk)
+                case Settle(ordinal=ordinal, error=error):
+                    failed.append((ordinal, error.cause))
+
+    assert (failed, dispatch.settled, dispatch.stopped_by) == ([(42, Cause.CRASH)], 100, None)
+
+
+def test_a_worker_that_pauses_within_a_message_is_killed_and_one_that_goes_on_is_not() -> None:
+    dispatch = begun(6, 3, 2, Policy(Limits(timeout=8.0)))  # worker 0 has all of them, and is at none
+
+    def look(now: int) -> list[Command]:
+        halves = [Reading(0, (Spot(None, 0),), 0, half=4), Reading(1, (Spot(None, 0),), 0, half=1 + now)]
+        return dispatch.handle(Looked(halves), float(now))
+
+    assert [look(now) for now in range(10)] == [[]] * 10
+    assert look(10) == [KillWorker(0)]
 
 
 def test_a_mailbox_that_takes_its_worker_with_it_again_and_again_is_settled_as_a_crash() -> None:

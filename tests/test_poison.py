@@ -73,7 +73,7 @@ def messages(events: list[Event]) -> list[object]:
 
 
 def test_every_poison_is_tested() -> None:
-    assert set(POISONS) == {*DEADLY, *ENDLESS, *FAILING, *HARMLESS, "babble"}
+    assert set(POISONS) == {*DEADLY, *ENDLESS, *FAILING, *HARMLESS, "babble", "trail_off"}
 
 
 @pytest.mark.parametrize("kind", DEADLY)
@@ -129,3 +129,13 @@ def test_a_babbling_one_is_understood_by_nobody(engine: ProcessEngine) -> None:
     engine.retire(0)
 
     assert any(isinstance(event, Babbled) for event in events_of(engine))
+
+
+def test_one_that_says_half_a_message_is_seen_to_wait_with_the_rest(engine: ProcessEngine) -> None:
+    visit(engine, "trail_off")
+    while not [reading for reading in engine.look() if reading.half]:
+        engine.wait(0.01)
+
+    engine.kill(0)
+
+    assert messages(events_of(engine)) == []

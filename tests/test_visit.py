@@ -537,14 +537,14 @@ def test_the_memory_is_looked_at_now_and_then_only() -> None:
     assert len(looks) == 2
 
 
-def test_a_worker_that_is_not_heard_any_more_names_the_first_suspect() -> None:
+def test_a_worker_that_is_not_heard_any_more_stays_at_the_last_suspect() -> None:
     scene = Scene(ordinal_of, StridesNoted, Terms(heard=lambda: scene.session.opened[-1] < 10))
 
     with pytest.raises(Muted):
         scene.visit(100)
 
     assert noted(scene) == [1, 2, 4, 8]
-    assert scene.slot[0] == 7
+    assert scene.slot[0] == 14
 
 
 @RECORDERS

@@ -361,6 +361,11 @@ class FrameReader(Generic[T]):
         self._held = held - at
         return messages
 
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not complete."""
+        return self._held
+
     def end(self) -> None:
         """Say that the pipe has ended. Raises FrameError if it ended within a message."""
         if self._held:

@@ -118,7 +118,7 @@ class RecordsRecorder:
 
 
 class Muted(Exception):  # noqa: N818 - a fact about the worker's pipe
-    """A job closed the pipe to the parent: nothing can be told any more. The slot names the first suspect."""
+    """A job closed the pipe to the parent: nothing can be told any more. The slot names the last suspect."""
 
 
 def _heard() -> bool:
@@ -182,11 +182,9 @@ class Visitor:
         mailboxes = self._session.mailboxes(*findings.rest(), self._slot)
         over = False
         while not over:
-            first = findings.next
             failure = self._take(mailboxes, findings)
             self._heed()
             if not self.terms.heard():
-                self._slot[AT] = first  # the stride is short in a worker that is new: soon the suspect is alone
                 raise Muted
             if self.terms.max_rss is not None:
                 self._weigh(self.terms.max_rss)

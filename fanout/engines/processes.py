@@ -29,6 +29,7 @@ import msgspec
 import multiprocess
 
 from fanout import machine
+from fanout.crew import HUNG_UP
 from fanout.engines.deaths import Deaths, in_words
 from fanout.engines.family import end_family, new_mark
 from fanout.engines.worker import Words, Worker
@@ -158,6 +159,7 @@ class ProcessEngine:
                 number,
                 tuple(Spot(slots.at(slot), slots.beats(slot)) for slot in self._slots_of(number)),
                 resident(worker.process.pid),
+                worker.reader.held,
             )
             for number, worker in self._workers.items()
             if worker.process.pid is not None
@@ -342,7 +344,7 @@ class ProcessEngine:
         worker = self._workers[message.number]
         if isinstance(message, template.Exited):
             how = in_words if worker.process.doomed else self._deaths.how
-            self._end(worker, "closed its pipe" if worker.hung_up else how(message.code))
+            self._end(worker, HUNG_UP if worker.hung_up else how(message.code))
             return
         worker.process.runs(message.pid, descriptors[0])
         if worker.outbox is None:  # which was seen before it was known to run

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 import fanout
-from fanout import Limits, Policy
+from fanout import Limits, Policy, watch
 from tests.poison import POISONS, name, poisoned
 from tests.processes import below
 from workers.causes import Cause
@@ -21,6 +21,7 @@ EXPECTED: dict[str, Cause | None] = {
     "kill": Cause.CRASH,
     "segfault": Cause.CRASH,
     "babble": Cause.CRASH,
+    "trail_off": Cause.CRASH,
     "close": Cause.CRASH,
     "hang": Cause.TIMEOUT,
     "hang_in_c": Cause.TIMEOUT,
@@ -55,7 +56,10 @@ def test_every_kind_of_poison_is_expected() -> None:
     [(200, 1, 0), pytest.param(2000, 20, 1, marks=pytest.mark.long)],
     ids=["short", "long"],
 )
-def test_the_poisoned_fail_with_their_cause_and_all_others_are_done(mailboxes: int, of_each: int, retries: int) -> None:
+def test_the_poisoned_fail_with_their_cause_and_all_others_are_done(
+    mailboxes: int, of_each: int, retries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PAUSE", 0.5)  # each that trails off is found by halving, and each half takes so long
     chosen = Random(3).sample(range(mailboxes), of_each * len(EXPECTED))
     kinds = {f"null-{ordinal:08}": kind for ordinal, kind in zip(chosen, [*EXPECTED] * of_each, strict=True)}
     with fanout.run(name, server="null:1", workers=1):
