@@ -44,7 +44,12 @@ from workers.slots import Slots
 
 pytestmark = pytest.mark.spawns
 
-MAIN = "import sys; from workers.child import main; main(*map(int, sys.argv[1:4]), range(int(sys.argv[4]) + 1))"
+MAIN = """
+import sys
+from workers.child import main, prepare
+
+main(*map(int, sys.argv[1:4]), range(int(sys.argv[4]) + 1), prepare())
+"""
 
 ROOT = Path(__file__).parent.parent
 

@@ -73,23 +73,36 @@ def is_worker() -> bool:
     return _Self.is_worker
 
 
-def main(inbox: int, outbox: int, slots: int, own: range) -> NoReturn:
-    """Be a worker until the pipe `inbox` ends, with the slots that are its `own`: one for each mailbox at a time.
+class Kit(NamedTuple):
+    """What a worker has that is alike in all: what a template has made before it forks them costs none of them memory."""
 
-    The other arguments are descriptors, which are the worker's own now.
-    """
-    _Self.is_worker = True
+    output: Output
+    reader: FrameReader[ToWorker]
+
+
+def prepare() -> Kit:
+    """Do what a worker needs neither pipe nor slot for, in its own process or in that which it will be a fork of."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _quiet_standard_streams()
     faulthandler.enable(2)
     faulthandler.register(DUMP, 2)
-    place = _Place.of(Slots(slots, own.stop), own)
+    output = Output(private_slot())
+    output.capture()
+    return Kit(output, FrameReader(ToWorker))
+
+
+def main(inbox: int, outbox: int, slots: int, own: range, kit: Kit) -> NoReturn:
+    """Be a worker until the pipe `inbox` ends, with the slots that are its `own`: one for each mailbox at a time.
+
+    The other numbers are descriptors, which are the worker's own now.
+    """
+    _Self.is_worker = True
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _quiet_standard_streams()
+    place = _Place.of(Slots(slots, own.stop), own, kit.output)
     worker = os.getpid()
     os.register_at_fork(after_in_child=lambda: _let_go(inbox, outbox, place))
-    place.output.capture()
     try:
-        _work(_Pipe(inbox, outbox), place)
+        _work(_Pipe(inbox, outbox, kit.reader), place)
     except BrokenPipeError:  # the parent is gone: nobody is left to be told
         os._exit(0)
     except Muted:
@@ -114,10 +127,10 @@ class _Place(NamedTuple):
     output: Output
 
     @classmethod
-    def of(cls, slots: Slots, own: range) -> _Place:
+    def of(cls, slots: Slots, own: range, output: Output) -> _Place:
         writers, others = [slots.writer(number) for number in own], private_slot()
-        slot = writers[0] if len(writers) == 1 else OwnSlot(others)
-        return cls(writers, others, slot, Output(slot))
+        output.slot = slot = writers[0] if len(writers) == 1 else OwnSlot(others)
+        return cls(writers, others, slot, output)
 
 
 def _let_go(inbox: int, outbox: int, place: _Place) -> None:
@@ -141,11 +154,11 @@ def _quiet_standard_streams() -> None:
 class _Pipe:
     """Both ends of the conversation with the parent."""
 
-    def __init__(self, inbox: int, outbox: int) -> None:
+    def __init__(self, inbox: int, outbox: int, reader: FrameReader[ToWorker]) -> None:
         self._inbox = inbox
         self._outbox = outbox
         self._identity = os.fstat(outbox)
-        self._reader: FrameReader[ToWorker] = FrameReader(ToWorker)
+        self._reader = reader
 
     def messages(self) -> Iterator[ToWorker]:
         """What the parent says, until it ends the pipe."""

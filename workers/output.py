@@ -26,7 +26,8 @@ class Output(io.TextIOBase):
     """A text stream that notes at which mailbox each piece was written; it costs nothing while nothing is written."""
 
     def __init__(self, slot: Slot) -> None:
-        self._slot = slot
+        #: Of the mailbox that the worker is at. Raises ValueError in what a worker forked.
+        self.slot = slot
         self._written: dict[int, list[str]] = {}
         self._leaked: list[Leaked] = []
         self._lock = threading.Lock()  # threads print while others take
@@ -55,14 +56,14 @@ class Output(io.TextIOBase):
 
     def _at(self) -> int:
         try:
-            return self._slot[AT]
+            return self.slot[AT]
         except ValueError:  # what a job forked has no slot, and is at no mailbox
             return NOWHERE
 
     def leaked(self, leaks: list[Leak]) -> None:
         """Note what a job left unreleased at the mailbox under way."""
         with self._lock:
-            self._leaked.append(Leaked(self._slot[AT], leaks))
+            self._leaked.append(Leaked(self.slot[AT], leaks))
 
     def take(self) -> list[Printed | Leaked]:
         """What there was since the last call, mailbox by mailbox."""

@@ -68,8 +68,7 @@ class Exited(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 def forked_main(control: socket.socket, start_method: str, path: list[str], mark: str) -> NoReturn:
     """`main` for a fork of the parent: first let go of all that is the parent's."""
-    _close_all_but({0, 1, 2, control.fileno()})
-    gc.freeze()  # what was inherited is not this process's to collect
+    _let_go_of_all_but({0, 1, 2, control.fileno()})
     main(control, start_method, path, mark)
 
 
@@ -85,6 +84,7 @@ def main(control: socket.socket, start_method: str, path: list[str], mark: str) 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     become_subreaper()
     template = Template(control, start_method)
+    gc.freeze()  # what is here by now is not a worker's to collect: a look at it would end the sharing of its memory
     try:
         template.serve()
     except BaseException:  # noqa: BLE001 - a bug in fanout: it must be seen, and nobody may be left behind by it
@@ -93,14 +93,48 @@ def main(control: socket.socket, start_method: str, path: list[str], mark: str) 
     os._exit(0)
 
 
-def _close_all_but(kept: set[int]) -> None:
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor not in kept:
-            try:
-                os.close(descriptor)
-            except OSError:  # the descriptor of the listing itself
-                continue
+def _let_go_of_all_but(kept: set[int]) -> None:
+    """Have every other descriptor lead nowhere. They are not closed: a log file of the parent's, say, that knows its number
+    would write to, or close, whatever gets that number next.
+    """
+    descriptors = {int(name) for name in os.listdir("/proc/self/fd")}
+    nothing = os.open(os.devnull, os.O_RDWR)  # the number that the listing had: the lowest that is free
+    for descriptor in descriptors - kept - {nothing}:
+        os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+class Forked:
+    """A worker that is a fork of this process: as much of multiprocess's Process as is wanted here.
+
+    That one's own way to fork writes to so much of what a worker shares with the template that each has 0.7 MiB more for
+    itself.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        #: The exit code, or minus the signal; None until it is reaped.
+        self.exitcode: int | None = None
+
+    @classmethod
+    def start(cls, own: range, descriptors: list[int], kit: child.Kit) -> Forked:
+        template = os.getpid()
+        pid = os.fork()
+        if pid:
+            return cls(pid)
+        try:
+            _forked_worker(own, template, descriptors, kit)
+        except BaseException:  # noqa: BLE001 - a bug in fanout: it must be seen, and there must not be two templates
+            traceback.print_exc()
+        os._exit(child.BUG)
+
+    def join(self) -> None:
+        """Reap it, when it is dead."""
+        _, status = os.waitpid(self.pid, 0)
+        self.exitcode = os.waitstatus_to_exitcode(status)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Template:
@@ -109,7 +143,7 @@ class Template:
     def __init__(self, control: socket.socket, start_method: str) -> None:
         self._control = control
         self._method = start_method
-        self._context: Any = multiprocess.get_context(start_method)
+        self._kit = child.prepare() if start_method == "fork" else None
         self._workers: dict[int, tuple[int, Any]] = {}
         self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):
@@ -142,19 +176,22 @@ class Template:
 
     def _start(self, start: Start, descriptors: list[int]) -> None:
         number, own = start.number, range(start.number * start.lanes, (start.number + 1) * start.lanes)
-        if self._method == "fork":
-            target, carried = _forked_worker, list(descriptors)
-        else:
-            target, carried = _spawned_worker, [multiprocess.reduction.DupFd(each) for each in descriptors]
-        process = self._context.Process(target=target, args=(own, os.getpid(), list(sys.path), carried))
-        with own_imports_first():
-            process.start()
+        process = self._spawned(own, descriptors) if self._kit is None else Forked.start(own, descriptors, self._kit)
         for descriptor in descriptors:
             os.close(descriptor)
         self._workers[process.pid] = (number, process)
         pidfd = os.pidfd_open(process.pid)
         self._tell(Started(number, process.pid), [pidfd])
         os.close(pidfd)
+
+    def _spawned(self, own: range, descriptors: list[int]) -> Any:  # noqa: ANN401 - a Process of multiprocess, which has no types
+        carried = [multiprocess.reduction.DupFd(each) for each in descriptors]
+        process = multiprocess.get_context(self._method).Process(
+            target=_spawned_worker, args=(own, os.getpid(), list(sys.path), carried)
+        )
+        with own_imports_first():
+            process.start()
+        return process
 
     def _reap(self) -> None:
         """Reap all that is dead, and tell of the workers among it."""
@@ -207,7 +244,7 @@ def _noted(*_: object) -> None:
 
 
 def _dead_children() -> Iterator[int]:
-    """The pid of each dead child, without reaping it: workers are reaped by `multiprocess`."""
+    """The pid of each dead child, without reaping it: whoever started a worker reaps it."""
     while True:
         try:
             dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -232,26 +269,26 @@ def _reap_one() -> None:
         return
 
 
-def _forked_worker(own: range, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
+def _forked_worker(own: range, template: int, descriptors: list[int], kit: child.Kit) -> NoReturn:
     """The first thing that runs in a fork of the template: let go of all that is the template's."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _close_all_but({0, 1, 2, *descriptors})
-    _be_worker(own, template, path, descriptors)
+    _let_go_of_all_but({0, 1, 2, *descriptors})
+    _be_worker(own, template, descriptors, kit)
 
 
 def _spawned_worker(own: range, template: int, path: list[str], descriptors: list[Any]) -> NoReturn:
     """The first thing that runs in a new interpreter."""
-    _be_worker(own, template, path, [each.detach() for each in descriptors])
+    sys.path[:] = path
+    _be_worker(own, template, [each.detach() for each in descriptors], child.prepare())
 
 
-def _be_worker(own: range, template: int, path: list[str], descriptors: list[int]) -> NoReturn:
+def _be_worker(own: range, template: int, descriptors: list[int], kit: child.Kit) -> NoReturn:
     die_with(template)
     os.memfd_create(os.environ[FAMILY])  # stays open: by its name this process is known, and what it forks
-    sys.path[:] = path
     inbox, outbox, slots, stderr = descriptors
     os.dup2(stderr, 2)
     for descriptor in (inbox, outbox, slots):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - for what a job starts: it shall hold none
     os.close(stderr)
-    child.main(inbox, outbox, slots, own)
+    child.main(inbox, outbox, slots, own, kit)
