@@ -16,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import click
+import psutil
 
 import fanout
 from benchmarks.measure import machine
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 def name(mailbox: Mailbox) -> str:
     return mailbox.address
-
-
-def process(mailbox: Mailbox) -> int:  # noqa: ARG001 - a function takes a mailbox
-    return os.getpid()
 
 
 def private(pid: int) -> float:
@@ -59,19 +56,24 @@ def row(what: str, figure: float, unit: str, digits: int = 0) -> None:
 
 @click.command()
 @click.option("--count", default=100_000, show_default=True, help="Simulated mailboxes.")
+@click.option("--workers", default=400, show_default=True, help="Worker processes: 250 mailboxes each.")
 @click.option("--calls", default=5000, show_default=True, help="Calls whose round trip is taken.")
 @click.option("--kills", default=50, show_default=True, help="Workers that are killed.")
-def main(count: int, calls: int, kills: int) -> None:
+def main(count: int, workers: int, calls: int, kills: int) -> None:
     """Open all, call some, kill some."""
     print(f"{machine()}\n\n| sim:{count} | |\n| --- | --- |")
     random, begun = Random(1), time.monotonic()
-    with fanout.open_all(server=f"sim:{count}") as fleet:
+    with fanout.open_all(server=f"sim:{count}", workers=workers) as fleet:
         row("workers", fleet.workers, "")
         row("all open after", time.monotonic() - begun, "s", 1)
         first_of_each = fleet.mailboxes[:: -(-count // fleet.workers)]
         row("parent's memory", resident(), "MiB")
-        pids = [fleet.call(process, each) for each in first_of_each]
-        row("a worker's own memory", statistics.median(map(private, pids)), "MiB", 2)
+        [template] = psutil.Process().children()
+        pids = [worker.pid for worker in template.children()]
+        row("a worker's own memory, all open", statistics.median(map(private, pids)), "MiB", 2)
+        for each in first_of_each:
+            fleet.call(name, each)
+        row("a worker's own memory, called once", statistics.median(map(private, pids)), "MiB", 2)
         for what, names in (
             ("a call, mailboxes by chance", random.choices(fleet.mailboxes, k=calls)),
             ("a call, one mailbox", fleet.mailboxes[:1] * calls),

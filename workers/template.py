@@ -28,6 +28,7 @@ import psutil
 
 from workers import child
 from workers.linux import become_subreaper, die_with
+from workers.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,11 @@ def main(control: socket.socket, start_method: str, path: list[str], mark: str) 
     os._exit(0)
 
 
+def _prepared() -> child.Kit:
+    rehearse()
+    return child.prepare()
+
+
 def _let_go_of_all_but(kept: set[int]) -> None:
     """Have every other descriptor lead nowhere. They are not closed: a log file of the parent's, say, that knows its number
     would write to, or close, whatever gets that number next.
@@ -143,7 +149,7 @@ class Template:
     def __init__(self, control: socket.socket, start_method: str) -> None:
         self._control = control
         self._method = start_method
-        self._kit = child.prepare() if start_method == "fork" else None
+        self._kit = _prepared() if start_method == "fork" else None
         self._workers: dict[int, tuple[int, Any]] = {}
         self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from struct import Struct
 from typing import TYPE_CHECKING, ClassVar
 
 from workers.mapi.interfaces import Interface, PropertyObject
 from workers.mapi.messages import Message, open_message
 from workers.mapi.rops import (
+    FolderIds,
     GetContentsTableRequest,
     GetHierarchyTableRequest,
     GetReceiveFolderRequest,
@@ -18,6 +20,8 @@ from workers.mapi.tables import Table, TableFlags
 if TYPE_CHECKING:
     from workers.mapi.connection import Logon
     from workers.mapi.rops import LogonResponse
+
+_FOLDER_IDS = Struct("<13Q")
 
 #: No flag at all: what a table is made with where nothing else is said.
 PLAIN = TableFlags(0)
@@ -69,13 +73,18 @@ class MsgStore(PropertyObject):
 
     kind: ClassVar[str] = "IMsgStore"
 
-    __slots__ = ("folder_ids", "mailbox_guid", "response_flags")
+    __slots__ = ("_folder_ids", "mailbox_guid", "response_flags")
 
     def __init__(self, logon: Logon, handle: int, response: LogonResponse) -> None:
         super().__init__(logon, handle, None)
-        self.folder_ids = response.folder_ids  # of the thirteen special folders ([MS-OXCSTOR] 2.2.1.1.3)
+        self._folder_ids = _FOLDER_IDS.pack(*response.folder_ids)  # a quarter of what they take as numbers
         self.response_flags = response.response_flags  # ResponseFlags
         self.mailbox_guid = response.mailbox_guid
+
+    @property
+    def folder_ids(self) -> FolderIds:
+        """Of the thirteen special folders ([MS-OXCSTOR] 2.2.1.1.3)."""
+        return FolderIds._make(_FOLDER_IDS.unpack(self._folder_ids))
 
     @property
     def mailbox_dn(self) -> str:

@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import repeat
 from operator import mul
-from struct import Struct
+from struct import Struct, unpack
 from typing import TYPE_CHECKING, NamedTuple
 
 from workers.simulated.messages import NOTHING, SMALLEST, GeneratedMessages, Volume, scatter
@@ -48,7 +48,6 @@ DOMAIN = "sim.example"
 _DIGITS = 8
 
 _IDENTITY = Struct("<QQI")  # seed, ordinal, block of the digest
-_WORDS = Struct("<16I")  # a digest of 64 bytes
 
 _MONTH = 30 * 86_400
 _YEARS = 20 * 365 * 86_400  # the oldest message of a folder is at most so much older than the newest
@@ -115,22 +114,20 @@ class GeneratedPopulation:
 
     def last_logon(self, ordinal: int) -> datetime | None:
         """Within a year before CLOCK; one in sixteen was never used."""
-        word = self.words(ordinal)[0] >> 12
+        word = words(self.digest(ordinal))[0] >> 12
         return moment(CLOCK - (word >> 4) * 480) if word & 15 else None
 
-    def words(self, ordinal: int) -> tuple[int, ...]:
-        """The numbers that a mailbox is made of: at least one more than it has folders."""
-        found: tuple[int, ...] = ()
-        for block in range(self._folders // 16 + 1):
-            found += _WORDS.unpack(blake2b(_IDENTITY.pack(self.seed, ordinal, block)).digest())
-        return found
+    def digest(self, ordinal: int) -> bytes:
+        """What a mailbox is made of."""
+        blocks = range(self._folders // 16 + 1)
+        return b"".join([blake2b(_IDENTITY.pack(self.seed, ordinal, block)).digest() for block in blocks])
 
     def tree(self, variant: int) -> Tree:
         """One of 16 folder trees; the folders that hold mail come first."""
         return _tree(self._folders, variant)
 
     def volumes(self, numbers: tuple[int, ...]) -> list[tuple[int, int, int, int, int]]:
-        """The Volumes of the folders that hold mail, in the order of the tree, out of the mailbox's `words`."""
+        """The Volumes of the folders that hold mail, in the order of the tree, out of the mailbox's words."""
         floor, factor = self._floor, _FACTORS[numbers[0] & 255]
         found = []
         for extra, word in zip(self._extras, numbers[1:], strict=False):  # a digest has words to spare
@@ -151,12 +148,18 @@ _DN_HEAD = f"{DN_PREFIX}u".casefold()
 class GeneratedMailbox:
     """A generated mailbox, as long as somebody is logged on to it."""
 
+    __slots__ = ("_digest", "_population", "_tree", "id_bits", "ordinal")
+
     def __init__(self, population: GeneratedPopulation, ordinal: int) -> None:
         self.ordinal = ordinal
         self._population = population
-        self._words = population.words(ordinal)
+        self._digest = population.digest(ordinal)
         self._tree = population.tree(self._words[0] >> 8 & 15)
         self.id_bits = wire_id(ordinal + 1 << 16)
+
+    @property
+    def _words(self) -> tuple[int, ...]:
+        return words(self._digest)
 
     @property
     def address(self) -> str:
@@ -199,6 +202,11 @@ class GeneratedMailbox:
     def _volumes(self) -> list[tuple[int, int, int, int, int]]:
         found = self._population.volumes(self._words)
         return found + [NOTHING] * (len(self._tree.names) - len(found))
+
+
+def words(digest: bytes) -> tuple[int, ...]:
+    """The numbers in a digest: at least one more than the mailbox has folders."""
+    return unpack(f"<{len(digest) // 4}I", digest)
 
 
 def _shared_out(messages: int, folders: int) -> tuple[int, ...]:
