@@ -6,12 +6,25 @@ import psutil
 
 
 def below() -> list[psutil.Process]:
-    """Every descendant, but for the tracker that multiprocess keeps for the processes that it spawns."""
-    return [child for child in psutil.Process().children(recursive=True) if not _is_tracker(child)]
+    """Every descendant, but for the tracker that multiprocess keeps for the processes that it spawns, and for a mail server
+    that several tests share, which starts and ends processes when it likes.
+    """
+    descendants = psutil.Process().children(recursive=True)
+    servers = {process.pid for process in descendants if _name(process) == "dovecot"}
+    return [process for process in descendants if not _is_apart(process, servers)]
 
 
-def _is_tracker(process: psutil.Process) -> bool:
+def _is_apart(process: psutil.Process, servers: set[int]) -> bool:
     try:
-        return "resource_tracker" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
+        return bool({process.pid, process.ppid()} & servers) or "resource_tracker" in " ".join(process.cmdline())
+    except psutil.ZombieProcess:
         return False
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return ""

@@ -7,11 +7,13 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,8 +23,8 @@ MASTER, PASSWORD = "master", "m4ster"
 DOVECOT = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
 MISSING = "there is no Dovecot here: apt-get install dovecot-imapd"
 
-#: Seconds that it may take until it listens.
-PATIENCE = 20
+#: Seconds that it may take until it listens, on a machine that does much else.
+PATIENCE = 60
 
 _CONFIGURATION = """
 base_dir = {folder}/run
@@ -76,10 +78,16 @@ service stats {{
 """
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def reserved_port() -> socket.socket:
+    """A socket that keeps its port from everybody but a server with SO_REUSEADDR; nobody can connect to it."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+def port_of(reserved: socket.socket) -> int:
+    return int(reserved.getsockname()[1])
 
 
 def wait_for_greeting(process: subprocess.Popen[bytes], port: int) -> None:
@@ -102,8 +110,9 @@ class Dovecot:
         self.folder = folder
         self.homes = folder / "homes"
         self.homes.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self._owner = _owner(folder)
+        self._reserved = reserved_port()
+        self.port = port_of(self._reserved)
+        self._owner = _owner()
         self._write_configuration(more)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -134,32 +143,33 @@ class Dovecot:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         assert DOVECOT
-        for last in (False, False, True):
-            self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")])
-            try:
-                wait_for_greeting(self._process, self.port)
-            except AssertionError:
-                self.stop()  # the port may still be taken by what is ending there
-                if last:
-                    raise
-            else:
-                return
+        self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")])
+        wait_for_greeting(self._process, self.port)
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """End it, if it runs, and give its port back."""
         if self._process:
+            processes = serving(self.pid)
             self._process.terminate()
             self._process.wait()
-            self._process = None
+            to_each(processes, psutil.Process.kill)  # one that a test stopped does not end by itself
+        self._reserved.close()
 
     def kill(self) -> None:
         """End every process of it at once, as a machine does that loses its power."""
         assert self._process
-        processes = psutil.Process(self.pid).children(recursive=True)
-        for process in processes:
-            process.kill()
+        self._process.send_signal(signal.SIGSTOP)  # it starts nobody while its processes are counted
+        processes = serving(self.pid)
+        to_each(processes, psutil.Process.kill)
+        self.kill_master()
+        psutil.wait_procs(processes)
+
+    def kill_master(self) -> None:
+        """End the process that starts the others, which are left to themselves."""
+        assert self._process
         self._process.kill()
         self._process.wait()
-        psutil.wait_procs(processes)
+        self._process = None
         (self.folder / "run" / "master.pid").unlink(missing_ok=True)
 
     def _write_configuration(self, more: str) -> None:
@@ -176,14 +186,34 @@ class Dovecot:
         (self.folder / "dovecot.conf").write_text(text)
 
 
-def _owner(folder: Path) -> pwd.struct_passwd:
+def serving(master: int, what: str = "") -> list[psutil.Process]:
+    """The processes that a master has started: all of them, or those whose names or titles tell of something."""
+    found = []
+    for process in psutil.Process(master).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if what in " ".join([process.name(), *process.cmdline()]):
+                found.append(process)
+    return found
+
+
+def to_each(processes: list[psutil.Process], act: Callable[[psutil.Process], None]) -> None:
+    """Do something to each that is still there: processes of a server end when they like."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            act(process)
+
+
+def _owner() -> pwd.struct_passwd:
     """Whose the mail is: an ordinary user also where root runs the tests, so that a folder can be unreadable."""
-    if os.geteuid():
-        return pwd.getpwnam(getpass.getuser())
-    for path in [folder, *folder.parents]:  # pytest's folders are root's alone
-        if path.stat().st_uid == 0 and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o011)
-    return pwd.getpwnam("mail")
+    return pwd.getpwnam("mail" if os.geteuid() == 0 else getpass.getuser())
+
+
+@contextmanager
+def room() -> Iterator[Path]:
+    """A folder that the server's accounts may enter. Those of pytest are closed by each pytest that starts beside."""
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @contextmanager
@@ -192,8 +222,8 @@ def running(folder: Path, names: list[str], more: str = "") -> Iterator[Dovecot]
     server = Dovecot(folder, more)
     server.add(names)
     server.own()
-    server.start()
     try:
+        server.start()
         yield server
     finally:
-        server.stop()
+        server.close()

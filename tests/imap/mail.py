@@ -25,7 +25,8 @@ def _mailbox(maildir: Path, number: int) -> dict[str, int]:
         for at in range(held):
             seen = (number + at) % 3 > 0
             text = message(number, place, at)
-            (maildir / folder / "cur" / f"{1_760_000_000 + at}.M{at}P1.lab:2,{'S' * seen}").write_bytes(text)
+            kind, name = ("cur", ":2,S") if seen else ("new", "")
+            (maildir / folder / kind / f"{1_760_000_000 + at}.M{at}P1.lab{name}").write_bytes(text)
             census["bytes"] += len(text)
             census["unread"] += not seen
         census["folders"] += bool(held)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.imap.dovecot import free_port, wait_for_greeting
+from tests.imap.dovecot import port_of, reserved_port, wait_for_greeting
 from workers.access import Access
 from workers.causes import Cause, MailboxError
 from workers.jobs import load
@@ -21,7 +21,8 @@ ACCESS = Access(user="demouser", password="demopass")
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    number = free_port()
+    reserved = reserved_port()
+    number = port_of(reserved)
     command = "import sys; from pymap.main import main; sys.exit(main())"
     words = [
         "--no-tls",
@@ -34,7 +35,7 @@ def port() -> Iterator[int]:
         "dict",
         "--demo-data",
     ]
-    with subprocess.Popen([sys.executable, "-c", command, *words]) as process:
+    with reserved, subprocess.Popen([sys.executable, "-c", command, *words]) as process:
         try:
             wait_for_greeting(process, number)
             yield number

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.imap.dovecot import port_of, reserved_port
 from tests.imap.scripts import ABLE, CUT, SILENCE, Script, scripted
 from workers.access import Access
 from workers.causes import Cause, MailboxError
@@ -124,6 +125,11 @@ def test_messages_come_newest_first_with_what_their_headers_say() -> None:
         assert all("BODY.PEEK[" in command for command in script.heard if "BODY" in command)
 
 
+def patience(answer: str) -> str:
+    """A server that says something may take its time."""
+    return "?timeout=1" if answer == SILENCE else ""
+
+
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
@@ -145,7 +151,7 @@ def test_messages_come_newest_first_with_what_their_headers_say() -> None:
 )
 def test_what_a_logon_can_be_answered(answer: str, cause: Cause) -> None:
     with scripted({"LOGIN": answer}) as script:
-        error = failure(script, "?timeout=1" if answer == SILENCE else "")
+        error = failure(script, patience(answer))
 
         assert error.cause is cause
         assert 'p"ss' not in str(error)
@@ -157,16 +163,14 @@ def test_what_a_logon_can_be_answered(answer: str, cause: Cause) -> None:
 )
 def test_a_server_that_does_not_greet(greeting: str, cause: Cause) -> None:
     with scripted({}, greeting) as script:
-        assert failure(script, "?timeout=1").cause is cause
+        assert failure(script, patience(greeting)).cause is cause
 
 
 def test_a_server_that_is_not_there() -> None:
-    with scripted({}) as script:
-        port = script.port
-    session: Any = server_at(f"imap://127.0.0.1:{port}", access=MASTER).session(private_slot())
-
-    with pytest.raises(MailboxError) as caught:
-        session.open("anna")
+    with reserved_port() as nobody:
+        session: Any = server_at(f"imap://127.0.0.1:{port_of(nobody)}", access=MASTER).session(private_slot())
+        with pytest.raises(MailboxError) as caught:
+            session.open("anna")
 
     assert caught.value.cause is Cause.UNREACHABLE
 
@@ -199,7 +203,7 @@ def test_one_mailbox_that_is_refused_after_others_were_let_in_does_not_end_the_r
 )
 def test_folders_that_cannot_be_told_are_a_failure_and_never_empty(answer: str, cause: Cause) -> None:
     with scripted({"LIST": answer, "STATUS": "{tag} NO [SERVERBUG] Internal error occurred."}) as script:
-        assert failure(script, "?timeout=1").cause is cause
+        assert failure(script, patience(answer)).cause is cause
 
 
 def test_a_folder_that_cannot_be_examined_is_a_failure() -> None:
