@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workers.access import TokenError
@@ -49,7 +50,8 @@ class _Frugal(imaplib.IMAP4):
     tagpre = property(lambda _: b"I", lambda _, __: None)
 
     def _get_capabilities(self) -> None:
-        told = _CAPABILITY.search(getattr(self, "welcome", b"") or b"")
+        # What was said before TLS is not to be believed behind it (RFC 3501 section 6.2.1).
+        told = not self._tls_established and _CAPABILITY.search(getattr(self, "welcome", b"") or b"")
         if told:
             self.capabilities = tuple(told[1].decode("ascii", "replace").upper().split())
         else:
@@ -58,6 +60,12 @@ class _Frugal(imaplib.IMAP4):
 
 class _FrugalTls(_Frugal, imaplib.IMAP4_SSL):
     """The same over TLS."""
+
+
+def _end(client: imaplib.IMAP4) -> None:
+    """Close the connection. Where TLS failed its socket is gone already, and imaplib would say so in place of the reason."""
+    with suppress(OSError):
+        client.shutdown()
 
 
 class Line:
@@ -82,13 +90,23 @@ class Line:
             return _FrugalTls(place.host, place.port, ssl_context=place.trusted, timeout=place.timeout)
         client = _Frugal(place.host, place.port, timeout=place.timeout)
         if place.starttls:
-            self._beat()
             try:
-                client.starttls(place.trusted)
+                self._start_tls(client)
             except BaseException:
-                client.shutdown()
+                _end(client)
                 raise
         return client
+
+    def _start_tls(self, client: imaplib.IMAP4) -> None:
+        """Before a password is sent. Raises MailboxError for a server that has no TLS."""
+        if "STARTTLS" not in client.capabilities:
+            raise MailboxError(
+                f"{self._place.host} offers no STARTTLS, and without TLS the password would cross the network for all to "
+                "read: imaps:, or --plaintext",
+                Cause.CREDENTIALS,
+            )
+        self._beat()
+        client.starttls(self._place.trusted)
 
     def log_on(self, owner: str, *further: bytes) -> list[Answer]:
         """Log on to the mailbox of `owner`; answers to `further` commands, which go with the logon in one flight.
@@ -132,7 +150,7 @@ class Line:
         except (OSError, imaplib.IMAP4.error, ValueError):
             pass
         finally:
-            self.client.shutdown()
+            _end(self.client)
 
     # --- logging on ---------------------------------------------------------------------------------------------------
 
@@ -153,7 +171,7 @@ class Line:
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
-            raise logon_refused(ending_of(b"NO " + str(error).removeprefix("b'").rstrip("'").encode())) from error
+            raise logon_refused(ending_of(f"NO {error}".encode())) from error
         self._beat()
         try:
             _, listed = self.client.capability()
