@@ -7,7 +7,6 @@ buffer is one CodecError.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -106,7 +105,7 @@ def decode_response_buffer(
 
 
 def _responses(rops: bytes, requests: Iterable[Request], rows: RowCodec | None) -> list[Response]:
-    columns: dict[int, RowCodec | None] = defaultdict(lambda: rows)  # of tables, by handle index
+    columns: dict[int, RowCodec] = {}  # of tables, by handle index
     responses: list[Response] = []
     offset = 0
     for request in requests:
@@ -117,14 +116,16 @@ def _responses(rops: bytes, requests: Iterable[Request], rows: RowCodec | None) 
             raise CodecError(f"no answer to {request}")
         if rops[offset] != rop_id:
             break
-        response, offset = _response(rops, offset, request, columns)
+        response, offset = _response(rops, offset, request, columns, rows)
         responses.append(response)
     if offset < len(rops):
         responses.append(_last(rops, offset))
     return responses
 
 
-def _response(rops: bytes, offset: int, request: Request, columns: dict[int, RowCodec | None]) -> tuple[Response, int]:
+def _response(
+    rops: bytes, offset: int, request: Request, columns: dict[int, RowCodec], rows: RowCodec | None
+) -> tuple[Response, int]:
     """The response at `offset`, whose RopId is that of `request`."""
     if type(request) is OpaqueRequest:  # isinstance takes thrice as long to say no
         return OpaqueResponse(rops[offset:]), len(rops)
@@ -134,7 +135,7 @@ def _response(rops: bytes, offset: int, request: Request, columns: dict[int, Row
     if return_value:
         return _failure(rops, offset, return_value)
     if type(request) is QueryRowsRequest:
-        return QueryRowsResponse.decode(rops, offset, _known(columns[index]))
+        return QueryRowsResponse.decode(rops, offset, _known(columns.get(index, rows)))
     if type(request) is GetPropertiesSpecificRequest:
         return GetPropertiesSpecificResponse.decode(rops, offset, row_codec(request.property_tags))
     if type(request) is SetColumnsRequest:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 from struct import Struct
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import msgspec
-from msgspec.structs import astuple
+
+from workers.mapi.generated import compiled
 
 #: RopId, handle index, ReturnValue: how every response begins.
 HEAD = Struct("<BBI")
@@ -48,22 +49,35 @@ class FixedRop(msgspec.Struct, frozen=True):
     #: The fields, as `struct` spells them.
     layout: ClassVar[str] = ""
     _head: ClassVar[str] = ""
-    _written: ClassVar[Struct]
-    _read: ClassVar[Struct]
 
     def __init_subclass__(cls) -> None:
         """Compile the layout: with the RopId for writing, without it for reading."""
-        cls._written = Struct("<B" + cls._head + cls.layout)
-        cls._read = Struct("<x" + cls._head + cls.layout)
+        if not cls.layout:  # a kind of ROP, and none itself
+            return
+        written, read = (Struct(f"<{first}{cls._head}{cls.layout}") for first in "Bx")
+        fields = "".join(f", self.{field}" for field in cls.__annotations__)
+        text = _FIXED.format(rop_id=int(cls.rop_id), fields=fields, size=read.size)
+        names = compiled(cls.__name__, text, {"pack": written.pack, "unpack": read.unpack_from, "make": cls})
+        cls.encode = names["encode"]  # type: ignore[method-assign]  # what is declared below has no body
+        cls.decode = staticmethod(names["decode"])  # type: ignore[method-assign]
 
-    def encode(self) -> bytes:
-        """The ROP's bytes."""
-        return self._written.pack(self.rop_id, *astuple(self))
+    if TYPE_CHECKING:
 
-    @classmethod
-    def decode(cls, buffer: bytes, offset: int) -> tuple[Self, int]:
-        """The ROP at `offset`, known by its RopId and ReturnValue, and where the next one begins."""
-        return cls(*cls._read.unpack_from(buffer, offset)), offset + cls._read.size
+        def encode(self) -> bytes:
+            """The ROP's bytes."""
+
+        @classmethod
+        def decode(cls, buffer: bytes, offset: int) -> tuple[Self, int]:
+            """The ROP at `offset`, known by its RopId and ReturnValue, and where the next one begins."""
+
+
+_FIXED = """
+def encode(self):
+    return pack({rop_id}{fields})
+
+def decode(buffer, offset):
+    return make(*unpack(buffer, offset)), offset + {size}
+"""
 
 
 class FixedRequest(FixedRop, frozen=True):

@@ -30,6 +30,7 @@ from itertools import groupby
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from workers.mapi.generated import compiled
 from workers.mapi.values import (
     FIXED,
     PropertyError,
@@ -105,11 +106,6 @@ def _layout(run: list[_Column], flag: str) -> Struct:
     return Struct("<" + flag + "".join(FIXED[column.kind] for column in run))
 
 
-def _compiled(name: str, source: str, names: dict[str, Any]) -> Any:  # noqa: ANN401 - what was generated
-    exec(compile(source, f"<{name} of a RowCodec>", "exec"), names)  # made of column numbers and types alone
-    return names[name]
-
-
 _DECODER = """
 def decode(buffer, offset, count):
     rows = []
@@ -162,7 +158,9 @@ def _compile_decoder(
     source = "".join(_decoder_parts(columns, names))
     lines = source.strip().replace("\n", "\n            ")
     text = _DECODER.format(lines=lines, cells=_tuple_of(columns))
-    return cast("Callable[[bytes, int, int], tuple[list[Row], int]]", _compiled("decode", text, names))
+    return cast(
+        "Callable[[bytes, int, int], tuple[list[Row], int]]", compiled("decode of a RowCodec", text, names)["decode"]
+    )
 
 
 def _decoder_parts(columns: list[_Column], names: dict[str, Any]) -> Iterator[str]:
@@ -216,7 +214,7 @@ def _compile_encoder(columns: list[_Column]) -> Callable[[Row], bytes]:
     parts = list(_encoder_parts(columns, names))
     guards = (_GUARDS[kind].format(name=name) for name, kind in columns if kind in _GUARDS)
     text = _ENCODER.format(cells=_tuple_of(columns), guards="".join(guards).strip() or "pass", parts=" + ".join(parts))
-    return cast("Callable[[Row], bytes]", _compiled("encode", text, names))
+    return cast("Callable[[Row], bytes]", compiled("encode of a RowCodec", text, names)["encode"])
 
 
 def _encoder_parts(columns: list[_Column], names: dict[str, Any]) -> Iterator[str]:
