@@ -52,16 +52,6 @@ if TYPE_CHECKING:
     from workers.mapi.rops import Response
     from workers.simulated.execute import Execution
 
-#: The requests that put a handle into the table.
-OPENERS = (
-    LogonRequest,
-    OpenFolderRequest,
-    GetHierarchyTableRequest,
-    GetContentsTableRequest,
-    OpenMessageRequest,
-    OpenStreamRequest,
-)
-
 #: TableFlags that mean something ([MS-OXCFOLD] 2.2.1.13.1, 2.2.1.14.1); another bit is an error.
 _HIERARCHY_FLAGS = 0xFC
 _CONTENTS_FLAGS = 0xFA

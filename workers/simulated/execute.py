@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from workers.mapi.buffers import NO_HANDLE, decode_request_buffer, encode_response_buffer
 from workers.mapi.hresults import ErrorCode, HResult
 from workers.mapi.rops import (
+    RESPONSE_INDEXES,
     BufferTooSmallResponse,
     ErrorResponse,
     LogonRequest,
-    OpaqueRequest,
     OpenMessageRequest,
     ReleaseRequest,
 )
 from workers.mapi.transport import MAX_ROP_OUT, RpcError
 from workers.mapi.wire import CodecError
-from workers.simulated.answers import ANSWERS, OPENERS
+from workers.simulated.answers import ANSWERS
 from workers.simulated.objects import Connection, Logon, NoRoom, RopFailure, code_of
 from workers.simulated.options import Overflow
 
@@ -135,22 +135,18 @@ class Execution:
         least = _LOGON_REPLY if type(request) is LogonRequest else _OTHER_REPLY
         if self._hands_back and self.room < least:
             raise NoRoom(least)
-        part = self._executed(request)
+        try:
+            self._handle(RESPONSE_INDEXES[request.rop_id](request))
+            part = ANSWERS[type(request)](self, request).encode()
+        except RopFailure as failure:
+            part = _error(request, failure.code)
+        except OSError as error:
+            part = _error(request, code_of(error))
         if len(part) > self.room:
             if self._hands_back and isinstance(request, OpenMessageRequest):  # no other opener can be too long here
                 self._undo(request)
             raise NoRoom(len(part))
         return part
-
-    def _executed(self, request: Request) -> bytes:
-        try:
-            if isinstance(request, OPENERS):
-                self._handle(request.output_handle_index)
-            return ANSWERS[type(request)](self, request).encode()
-        except RopFailure as failure:
-            return _error(request, failure.code)
-        except OSError as error:
-            return _error(request, code_of(error))
 
     def _undo(self, request: OpenMessageRequest) -> None:
         index = request.output_handle_index
@@ -165,9 +161,4 @@ class Execution:
 
 def _error(request: Request, code: int) -> bytes:
     """The answer of a ROP that failed, with the index of what it was to open, or else of what it was about."""
-    if isinstance(request, OPENERS):
-        index = request.output_handle_index
-    else:
-        assert not isinstance(request, OpaqueRequest), "the codec decodes no ROP that it does not know"
-        index = request.input_handle_index
-    return ErrorResponse(request.rop_id, index, code).encode()
+    return ErrorResponse(request.rop_id, RESPONSE_INDEXES[request.rop_id](request), code).encode()

@@ -81,9 +81,6 @@ class Trouble:
         self._faults = faults
         self._drops = Tally()
 
-    def __bool__(self) -> bool:
-        return bool(self._faults)
-
     def delay(self, requests: Sequence[Request], logons: Mapping[int, Logon], latency: float) -> float:
         """Seconds that a round trip takes beyond its latency, for the mailboxes that it is about; inf: for ever.
 

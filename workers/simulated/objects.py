@@ -62,13 +62,16 @@ class Logon:
         self.mailbox = mailbox
         self.locked = locked
         self.top = mailbox.id_bits | _TOP
+        self._subtree: Sequence[FolderFacts] | None = None
         #: Everything open on it by handle, itself included.
         self.objects: dict[int, ServerObject] = {}
 
-    @cached_property
+    @property
     def subtree(self) -> Sequence[FolderFacts]:
         """The folders below the IPM subtree's own, as they were when they were first asked for."""
-        return self.mailbox.subtree()
+        if self._subtree is None:
+            self._subtree = self.mailbox.subtree()
+        return self._subtree
 
     @cached_property
     def folders(self) -> dict[int, FolderFacts]:

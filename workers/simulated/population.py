@@ -29,10 +29,11 @@ from workers.simulated.stores import (
     INBOX,
     IPM_SUBTREE,
     OUTBOX,
+    POSIX_EPOCH,
     SENT_ITEMS,
+    TICKS,
     FolderFacts,
     counter_of,
-    filetime,
     moment,
     wire_id,
 )
@@ -185,7 +186,7 @@ class GeneratedMailbox:
             counts,
             unread,
             map(mul, counts, means),
-            [filetime(posix) if posix else None for posix in newest],
+            [(posix + POSIX_EPOCH) * TICKS if posix else None for posix in newest],  # `filetime`, without the calls
             tree.depths,
             tree.has_subfolders,
             repeat(GENERIC_FOLDER),

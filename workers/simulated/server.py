@@ -67,7 +67,7 @@ class SimulatedServer:
         self.pause = pause
         faults = FaultPlan(options)
         self._admission = Admission(population, options, faults)
-        self._trouble = Trouble(population, faults)
+        self._trouble = Trouble(population, faults) if faults else None
         self._contexts: dict[int, _Context] = {}
         self._lock = Lock()  # of the counters and the contexts; never held while time passes
 
@@ -97,7 +97,7 @@ class SimulatedServer:
                 self.pause(latency)
             requests, handles = decode(rop_buffer)
             if self._trouble:
-                self._suffer(context, requests, latency)
+                self._suffer(self._trouble, context, requests, latency)
             execution = Execution(session.connection, handles, self.options.overflow, self._admission.admit)
             return execution.run(requests, len(rop_buffer))
 
@@ -131,10 +131,10 @@ class SimulatedServer:
         contexts = self._contexts.values()
         return sum(context.connection.user_dn.casefold() == account for context in contexts) >= limit
 
-    def _suffer(self, context: int, requests: Sequence[Request], latency: float) -> None:
+    def _suffer(self, trouble: Trouble, context: int, requests: Sequence[Request], latency: float) -> None:
         """What the mailboxes of a buffer do to the wire. Raises ConnectionLost, and the context is gone."""
         try:
-            self.pause(self._trouble.delay(requests, self._context(context).connection.logons, latency))
+            self.pause(trouble.delay(requests, self._context(context).connection.logons, latency))
         except ConnectionLost:
             self.disconnect(context)
             raise

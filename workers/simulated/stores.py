@@ -6,6 +6,7 @@ table is picked out of the facts without a look at their names. Where mail comes
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote
@@ -18,10 +19,11 @@ DN_PREFIX = "/o=sim/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipi
 
 #: What stands for itself in the name of a mailbox; the rest is percent-encoded in its DN.
 _PLAIN = "@+ "
+_is_plain = re.compile(f"[{_PLAIN}A-Za-z0-9_.~-]*").fullmatch
 
 #: FILETIME counts units of 100 ns since 1601, POSIX time seconds since 1970.
-_TICKS = 10_000_000
-_POSIX_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
+TICKS = 10_000_000
+POSIX_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
 
 #: The low 16 bits of an id on the wire: which replica made it. Ours are all of the first.
 REPLICA_ID = 1
@@ -189,7 +191,7 @@ class Population(Protocol):
 
 def mailbox_dn(address: str) -> str:
     """The legacyExchangeDN of a mailbox, whether there is one of this name or not. ASCII, as RopLogon wants it."""
-    return DN_PREFIX + quote(address, safe=_PLAIN)
+    return DN_PREFIX + (address if _is_plain(address) else quote(address, safe=_PLAIN))
 
 
 def wire_id(counter: int) -> int:
@@ -217,7 +219,7 @@ def row_of(identifier: int, folder_counter: int, count: int) -> int | None:
 
 def filetime(posix: int) -> int:
     """Whole seconds since 1970 as a FILETIME."""
-    return (posix + _POSIX_EPOCH) * _TICKS
+    return (posix + POSIX_EPOCH) * TICKS
 
 
 def moment(posix: int) -> datetime:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from functools import lru_cache
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workers.mapi import properties as props
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 #: SortOrder.order, where ascending is 0 ([MS-OXCDATA] 2.13.1).
 _DESCENDING = 1
+
+#: Rows that are written before anybody looks whether they fit.
+_AT_ONCE = 16
 
 _DELIVERY_TIME = props.PR_MESSAGE_DELIVERY_TIME >> 16
 
@@ -102,7 +108,7 @@ class Table:
     def set_columns(self, tags: tuple[int, ...]) -> None:
         """A failure leaves the table without columns. Raises RopFailure, INVALID_PARAMETER."""
         self._encode = None
-        if not tags or any(property_type(tag) == PropertyType.UNSPECIFIED for tag in tags):
+        if not _are_columns(tags):
             raise RopFailure(HResult.MAPI_E_INVALID_PARAMETER)
         try:
             self._encode = self._rows.encoder(tags)
@@ -141,11 +147,20 @@ class Table:
         if self._encode is None:
             raise RopFailure(ErrorCode.NULL_OBJECT)
         fitting: list[bytes] = []
-        for row in self._encode(places):
-            room -= len(row)
-            if room < 0:
+        rows = self._encode(places)
+        while some := [*islice(rows, _AT_ONCE)]:
+            ends = [*accumulate(map(len, some))]
+            fit = bisect_right(ends, room)
+            fitting += some[:fit]
+            if fit < len(some):
                 if not fitting:
-                    raise NoRoom(len(row))
+                    raise NoRoom(ends[0])
                 break
-            fitting.append(row)
+            room -= ends[-1]
         return fitting
+
+
+@lru_cache(maxsize=256)
+def _are_columns(tags: tuple[int, ...]) -> bool:
+    """Whether there are any, and each has a type."""
+    return bool(tags) and all(property_type(tag) != PropertyType.UNSPECIFIED for tag in tags)
