@@ -8,7 +8,8 @@ mailbox that failed (`fate`).
 What it guarantees, whatever the events and their order:
 
 1. Every ordinal that is to be visited is settled exactly once, by a Keep or by a Settle.
-2. A worker has work for each of its lanes, and one chunk more, which hides the pipe; none is larger than the partition
+2. A worker has work for each of its lanes, and one chunk more, which hides the pipe (or several, where chunks are done in
+   less time than the pipe takes); none is larger than the partition
    says, and so than the capacity.
 3. A worker that dies costs the mailbox it was at, by the slot, one attempt, and it goes out again alone; the others it had
    are given to anyone, with no attempt counted. Where it was at several, they are suspects: they go out again in two
@@ -231,8 +232,9 @@ class Dispatch:
         flight.tell(told)
         if flight.next < flight.stop:
             return self._feed(number, worker, now) if self._lanes > 1 else []
-        worker.flights.remove(flight)
-        self._pace.fine(min(self._lanes, flight.chunk.count))
+        worker.end_chunk(flight, now)
+        if not self._pace.unhindered:
+            self._pace.fine(min(self._lanes, flight.chunk.count))
         return self._recycle(number, worker) or self._feed(number, worker, now)
 
     def _settle(self, ordinal: int, attempt: int, seconds: float, error: Error) -> Command:
@@ -403,13 +405,13 @@ class Dispatch:
             worker.apart = group is not None
             if group:
                 chunks = [self._chunk(neighbours) for neighbours in group]
-                return [command for chunk in chunks for command in self._send(number, worker, chunk)]
+                return [command for chunk in chunks for command in self._send(number, worker, chunk, now)]
         commands: list[Command] = []
         while not worker.is_full and not worker.apart and (lanes := self._room(worker)):
             chunk = self._next_chunk(now, 1 if worker.uncertain else lanes)
             if chunk is None:
                 break
-            commands += self._send(number, worker, chunk)
+            commands += self._send(number, worker, chunk, now)
         return commands
 
     def _room(self, worker: Worker) -> int:
@@ -423,7 +425,7 @@ class Dispatch:
         """What goes out next, `largest` mailboxes at the most."""
         most = min(self._pace.most(now), largest)
         neighbours = self._work.take(now, most) if most else None
-        return neighbours and self._chunk(neighbours)
+        return self._chunk(neighbours) if neighbours else None
 
     def _chunk(self, neighbours: Neighbours) -> Chunk:
         self._chunks += 1
@@ -431,7 +433,9 @@ class Dispatch:
         self._pace.spend(size)
         return Chunk(self._chunks, neighbours.first, size, neighbours.attempt)
 
-    def _send(self, number: int, worker: Worker, chunk: Chunk) -> list[Command]:
+    def _send(self, number: int, worker: Worker, chunk: Chunk, now: float) -> list[Command]:
+        if not worker.flights:
+            worker.since = now
         worker.flights.append(Flight(chunk, chunk.first))
         return [Risk(chunk.first), Send(number, chunk)] if worker.uncertain else [Send(number, chunk)]
 

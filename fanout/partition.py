@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The largest guided chunk. Beyond it a chunk's own cost is no more to be seen; below MAPI's ceiling of logons it leaves
-#: room for stores that a session keeps for itself.
+#: The largest guided chunk where a session has a ceiling: below MAPI's of logons it leaves room for stores that a session
+#: keeps for itself.
 LARGEST_GUIDED = 250
+
+#: The largest guided chunk where there is no ceiling: beyond it a chunk's own cost, some 20 us, is no more to be seen.
+LARGEST_UNBOUND = 1000
 
 
 class ChunkTooLargeError(ValueError):
@@ -64,7 +67,7 @@ def partition(chunk_size: int | None, workers: int, capacity: int | None, arithm
     if capacity == 0:
         raise ValueError(f"no mailbox can be held open: {arithmetic}")
     if chunk_size is None:
-        return Guided(workers, min(LARGEST_GUIDED, capacity or LARGEST_GUIDED))
+        return Guided(workers, LARGEST_UNBOUND if capacity is None else min(LARGEST_GUIDED, capacity))
     if chunk_size < 1:
         raise ValueError(f"a chunk of {chunk_size} mailboxes: a chunk has at least 1")
     if capacity is not None and chunk_size > capacity:

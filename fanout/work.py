@@ -8,7 +8,9 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 Group = list["Neighbours"]
 
 
-class Neighbours(NamedTuple):
+class Neighbours(msgspec.Struct, frozen=True, gc=False):
     """Mailboxes from the ordinal `first` to the one before `stop`, and which attempt at them is next."""
 
     first: int
@@ -41,7 +43,8 @@ class Work:
 
     def __init__(self, todo: Todo, partition: Partition) -> None:
         self._ranges = iter(todo.ranges)
-        self._range = range(0)
+        #: What is left of the range under way.
+        self._first = self._stop = 0
         #: Mailboxes that were never given out.
         self.fresh = todo.count
         self._partition = partition
@@ -91,19 +94,20 @@ class Work:
 
     def _some(self, neighbours: Neighbours, most: int) -> Neighbours:
         """The first of them; the rest stays where it was."""
-        first, stop, attempt = neighbours
-        if stop - first > most:
-            self._again.appendleft(Neighbours(first + most, stop, attempt))
-            stop = first + most
-        return Neighbours(first, stop, attempt)
+        first, stop, attempt = neighbours.first, neighbours.stop, neighbours.attempt
+        if stop - first <= most:
+            return neighbours
+        self._again.appendleft(Neighbours(first + most, stop, attempt))
+        return Neighbours(first, first + most, attempt)
 
     def _fresh_ones(self, most: int) -> Neighbours | None:
-        if not self._range:
-            self._range = next(self._ranges, range(0))
-            if not self._range:
-                return None
-        size = min(self._partition.size(self.fresh), len(self._range), most)
-        first = self._range.start
-        self._range = self._range[size:]
+        if self._first == self._stop:
+            following = next(self._ranges, range(0))
+            self._first, self._stop = following.start, following.stop
+        first = self._first
+        size = min(self._partition.size(self.fresh), self._stop - first, most) if self.fresh else 0
+        if not size:
+            return None
+        self._first += size
         self.fresh -= size
         return Neighbours(first, first + size, 1)

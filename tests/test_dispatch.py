@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.crew import HUNG_UP
+from fanout.crew import HUNG_UP, MOST_WAITING
 from fanout.dispatch import DEATHS_IN_VAIN, ORDINARY, Dispatch
 from fanout.events import (
     Babbled,
@@ -89,6 +89,18 @@ def test_a_finished_chunk_is_followed_by_the_next() -> None:
     commands = after(dispatch, Heard(0, found(1, 0, 10)))
 
     assert commands == [Keep(0, found(1, 0, 10), 1, 1), Send(0, Chunk(3, 20, 10))]
+
+
+def test_more_chunks_wait_where_they_are_done_before_the_pipe_brings_another() -> None:
+    """Thirty chunks of 0.1 ms: so many wait as are done within a millisecond. Then one takes a second: one waits."""
+    dispatch = begun(10_000, 10, 1)
+    quick = [Heard(0, found(number + 1, number * 10, 10)) for number in range(30)]
+
+    sent = sum(len(dispatch.handle(event, 0.0001 * place)) - 1 for place, event in enumerate(quick, start=1))
+    slow = dispatch.handle(Heard(0, found(31, 300, 10)), 1.0)
+
+    assert sent - len(quick) == MOST_WAITING - 1  # beside the two of the beginning
+    assert slow == [Keep(0, found(31, 300, 10), 1, 1)]
 
 
 def test_a_failed_mailbox_is_settled_with_its_error() -> None:

@@ -73,6 +73,18 @@ def test_a_worker_says_that_it_is_ready_and_what_it_found(engine: ProcessEngine)
     assert events == [Heard(0, Ready()), Heard(0, Found(1, 5, 2, b"5\n6\n", b"11"))]
 
 
+def test_what_is_posted_goes_out_with_the_next_wait(engine: ProcessEngine) -> None:
+    engine.start(0, begin("number"))
+    engine.post(0, Chunk(1, 5, 2))
+    engine.post(0, Chunk(2, 7, 1))
+
+    heard: list[Event] = []
+    while len(heard) < 3:
+        heard += until(engine, Heard)
+
+    assert heard[1:] == [Heard(0, Found(1, 5, 2, b"5\n6\n", b"11")), Heard(0, Found(2, 7, 1, b"7\n", b"7"))]
+
+
 def test_a_worker_that_is_retired_ends_well(engine: ProcessEngine) -> None:
     engine.start(3, begin("number"))
     engine.retire(3)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.partition import LARGEST_GUIDED, ChunkTooLargeError, Fixed, Guided, Partition, chunks, partition
+from fanout.partition import (
+    LARGEST_GUIDED,
+    LARGEST_UNBOUND,
+    ChunkTooLargeError,
+    Fixed,
+    Guided,
+    Partition,
+    chunks,
+    partition,
+)
 
 CAPACITIES = st.none() | st.integers(1, 255)
 
@@ -37,7 +46,7 @@ def test_guided_chunks_shrink_to_one(workers: int, count: int) -> None:
 
     assert all(earlier >= later for earlier, later in pairwise(sizes))
     assert sizes[-1] == 1
-    assert sizes[0] <= LARGEST_GUIDED
+    assert sizes[0] <= LARGEST_UNBOUND
 
 
 def test_fixed_chunks_are_of_one_size_but_for_the_last() -> None:
@@ -52,8 +61,12 @@ def test_guided_chunks_keep_below_a_small_capacity() -> None:
     assert partition(None, 1, 7) == Guided(workers=1, largest=7)
 
 
+def test_guided_chunks_leave_room_below_a_large_capacity() -> None:
+    assert partition(None, 3, 255) == Guided(workers=3, largest=LARGEST_GUIDED)
+
+
 def test_guided_chunks_are_bounded_where_there_is_no_ceiling() -> None:
-    assert partition(None, 3, None) == Guided(workers=3, largest=LARGEST_GUIDED)
+    assert partition(None, 3, None) == Guided(workers=3, largest=LARGEST_UNBOUND)
 
 
 def test_a_roster_of_nobody_has_no_chunks() -> None:

@@ -1,4 +1,4 @@
-"""The subprocess's entry, and the only pipe in the child.
+"""The subprocess's entry.
 
 A worker takes messages from one pipe until that ends, and writes what it has to say to another one. It ignores SIGINT,
 which a terminal sends to all: the parent decides. SIGTERM keeps its default action, for a Python handler does not run
@@ -32,12 +32,11 @@ from workers.messages import (
     ListMailboxes,
     Ready,
     Recording,
-    ToParent,
     ToWorker,
     Unable,
-    frame,
 )
 from workers.output import IMPORTED, Output
+from workers.pipe import Pipe
 from workers.roster import listing
 from workers.servers import server_at
 from workers.slots import OwnSlot, Slots, private_slot
@@ -51,9 +50,6 @@ if TYPE_CHECKING:
     from workers.servers import Server, Session
     from workers.slots import Slot
     from workers.visit import Recorder
-
-#: Bytes asked of a pipe at a time; a pipe holds 64 KiB unless told otherwise.
-READ_BYTES = 2**16
 
 #: Seconds that a worker may take to end its session: less than the parent waits for it.
 CLOSE_SECONDS = 3
@@ -102,7 +98,7 @@ def main(inbox: int, outbox: int, slots: int, own: range, kit: Kit) -> NoReturn:
     worker = os.getpid()
     os.register_at_fork(after_in_child=lambda: _let_go(inbox, outbox, place))
     try:
-        _work(_Pipe(inbox, outbox, kit.reader), place)
+        _work(Pipe(inbox, outbox, kit.reader), place)
     except BrokenPipeError:  # the parent is gone: nobody is left to be told
         os._exit(0)
     except Muted:
@@ -151,35 +147,7 @@ def _quiet_standard_streams() -> None:
     os.dup2(2, 1)
 
 
-class _Pipe:
-    """Both ends of the conversation with the parent."""
-
-    def __init__(self, inbox: int, outbox: int, reader: FrameReader[ToWorker]) -> None:
-        self._inbox = inbox
-        self._outbox = outbox
-        self._identity = os.fstat(outbox)
-        self._reader = reader
-
-    def messages(self) -> Iterator[ToWorker]:
-        """What the parent says, until it ends the pipe."""
-        while data := os.read(self._inbox, READ_BYTES):
-            yield from self._reader.feed(data)
-
-    def tell(self, messages: Iterable[ToParent]) -> None:
-        """Write the messages in one piece. Blocks while the parent does not read: so a slow sink slows the workers."""
-        data = memoryview(b"".join(map(frame, messages)))
-        while data:
-            data = data[os.write(self._outbox, data) :]
-
-    def is_whole(self) -> bool:
-        """Whether the descriptor still is the pipe to the parent: a job may have closed it, and opened something else."""
-        try:
-            return os.path.samestat(os.fstat(self._outbox), self._identity)
-        except OSError:
-            return False
-
-
-def _work(pipe: _Pipe, place: _Place) -> None:
+def _work(pipe: Pipe, place: _Place) -> None:
     messages = pipe.messages()
     begin = next(messages, None)
     if not isinstance(begin, Begin):
@@ -195,11 +163,9 @@ def _work(pipe: _Pipe, place: _Place) -> None:
         return
     _introduce(pipe, Ready(uncertain=terms.one_by_one))
     if begin.holding and session:
-        telling = _held(messages, Holder(server, session, begin, holding.Place(place.slot, place.output)))
+        _hold(pipe, messages, Holder(server, session, begin, holding.Place(place.slot, place.output)))
     else:
-        telling = _answers(messages, server, visitors, place)
-    for told in telling:
-        pipe.tell(told)
+        _answer(pipe, messages, server, visitors, place)
     if session:
         _close(session)
 
@@ -212,38 +178,48 @@ def _close(session: Session) -> None:
         session.close()
 
 
-def _introduce(pipe: _Pipe, first: Ready | Unable) -> None:
+def _introduce(pipe: Pipe, first: Ready | Unable) -> None:
     with suppress(OSError):  # a job's module may have closed stderr
         os.write(2, IMPORTED)
     pipe.tell([first])
 
 
-def _answers(
-    messages: Iterator[ToWorker], server: Server, visitors: list[Visitor], place: _Place
-) -> Iterator[list[ToParent]]:
-    """Do what the parent asks for, until it ends the pipe or a visitor has a reason to leave; yield what is told."""
+def _answer(pipe: Pipe, messages: Iterator[ToWorker], server: Server, visitors: list[Visitor], place: _Place) -> None:
+    """Do what the parent asks for, until it ends the pipe or a visitor has a reason to leave."""
     chunks = (message for message in messages if isinstance(message, Chunk))
     if isinstance(place.slot, OwnSlot) and visitors:
-        yield from Lanes(visitors, place.slots, place.slot).visit(chunks)
+        for told in Lanes(visitors, place.slots, place.slot).visit(chunks):
+            pipe.tell(told)
     elif visitors:
-        for chunk in chunks:
-            yield from visitors[0].visit(chunk)
-            if visitors[0].leaving:
-                return
-    for message in messages:
-        if isinstance(message, ListMailboxes):
-            for page in listing(server, message, place.slot):
-                yield [page]
+        _visit(pipe, chunks, visitors[0])
+    else:
+        for message in messages:
+            if isinstance(message, ListMailboxes):
+                for page in listing(server, message, place.slot):
+                    pipe.tell([page])
 
 
-def _held(messages: Iterator[ToWorker], holder: Holder) -> Iterator[list[ToParent]]:
+def _visit(pipe: Pipe, chunks: Iterable[Chunk], visitor: Visitor) -> None:
+    """Visit chunks one after the other. What was found in a quick one waits for those that came with it."""
+    for chunk in chunks:
+        for told in visitor.visit(chunk):
+            if visitor.quick and not visitor.leaving:
+                pipe.hold(told)
+            else:
+                pipe.tell(told)
+        if visitor.leaving:
+            return
+
+
+def _hold(pipe: Pipe, messages: Iterator[ToWorker], holder: Holder) -> None:
     """Hold mailboxes until the parent ends the pipe."""
     for message in messages:
         if isinstance(message, Hold):
-            yield from holder.hold(message, messages)
+            for told in holder.hold(message, messages):
+                pipe.tell(told)
 
 
-def _terms(begin: Begin, marks: Marks, pipe: _Pipe) -> Terms:
+def _terms(begin: Begin, marks: Marks, pipe: Pipe) -> Terms:
     """What the visitor is held to. Raises WritesNotAllowed for a job that writes and may not."""
     if marks.writes and not (begin.allow_writes or begin.dry_run):
         raise WritesNotAllowed

@@ -222,8 +222,8 @@ class Template:
         """Kill and reap every process below this one, and what those fork meanwhile."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        while descendants := psutil.Process().children(recursive=True):
-            for process in descendants:
+        while _has_children():  # who adopts the orphans below it has none below it either when it has no child
+            for process in psutil.Process().children(recursive=True):
                 _kill(process.pid)
             _reap_one()
 
@@ -259,6 +259,14 @@ def _dead_children() -> Iterator[int]:
         if dead is None:
             return
         yield dead.si_pid
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _kill(pid: int) -> None:

@@ -45,7 +45,7 @@ FLUSH_BYTES = 64 * 1024
 #: A stride doubles while it takes less than this and fills less than that, up to so many mailboxes.
 QUICK_SECONDS = 0.001
 QUICK_BYTES = 16 * 1024
-LONGEST_STRIDE = 256
+LONGEST_STRIDE = 1024
 
 #: Seconds between two looks at the worker's own memory: each costs some microseconds.
 WEIGH_SECONDS = 0.1
@@ -159,6 +159,8 @@ class Visitor:
         self._weighed = self._clock()
         #: Whether the job was called for the mailbox under way.
         self._called = False
+        #: Whether the chunk that was visited last took no longer than a stride may: what was found in it can wait for the next.
+        self.quick = False
         #: What the worker says when it is to end; None while it is not.
         self.leaving: Leaving | Unable | None = None
 
@@ -168,13 +170,16 @@ class Visitor:
         Every mailbox of the chunk is told of exactly once, in a Found or as a Failed; unless the last thing told is
         Leaving, or Unable, behind which nothing was begun. Raises Muted.
         """
-        findings = _Findings(chunk, self._clock(), self.terms.max_result)
+        begun = self._clock()
+        findings = _Findings(chunk, begun, self.terms.max_result)
+        self.quick = False
         self._heed()
         while findings.next < findings.stop and not self.leaving:
             for _ in self._walk(findings):
                 yield self._told(findings)
         self._slot[AT] = NOWHERE
         told = self._told(findings)
+        self.quick = self._recorder.begun - begun < QUICK_SECONDS and not self.terms.one_by_one
         yield [*told, self.leaving] if self.leaving else told
 
     def _walk(self, findings: _Findings) -> Iterator[None]:

@@ -80,6 +80,8 @@ class ProcessEngine:
             os.set_blocking(end.fileno(), False)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._events: list[Event] = []
+        #: Workers that were posted something since the last `wait`.
+        self._posted: list[Worker] = []
         self._control: socket.socket | None = None
         self._template: Any = None
         self._mark = new_mark()
@@ -121,6 +123,13 @@ class ProcessEngine:
         if worker := self._workers.get(number):
             worker.unsent += frame(message)
             self._write(worker)
+
+    def post(self, number: int, message: Message) -> None:
+        """Give the worker a message with the next `wait`: all that is posted until then goes out in one piece."""
+        if worker := self._workers.get(number):
+            if not worker.unsent:
+                self._posted.append(worker)
+            worker.unsent += frame(message)
 
     def stop(self, number: int) -> None:
         """Ask the worker to leave before it begins another mailbox. One that waits for a chunk is to be retired instead."""
@@ -179,6 +188,9 @@ class ProcessEngine:
 
         Returns early, perhaps with nothing, when something is written to `wake`.
         """
+        for worker in self._posted:
+            self._write(worker)
+        self._posted.clear()
         woken = False
         while not self._events and not woken:
             ready = self._selector.select(timeout)
