@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
 #: kinds to come. A budget that is passed is said at the end, it fails nothing: machines differ.
 BUDGETS = {"pure": 240, "spawns": 240, "long": 3600}
 
+#: Seconds after which one of the long tests, which take minutes, is said to hang; pyproject.toml says so for the others.
+LONGEST = 1800
+
 _taken: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def a_long_test_may_be_long(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("long"):
+        faulthandler.dump_traceback_later(LONGEST, exit=True)
 
 
 @pytest.fixture(autouse=True)

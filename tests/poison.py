@@ -107,6 +107,8 @@ def close_at(mailbox: Mailbox) -> int:  # noqa: ARG001 - a job takes a mailbox
 
 @poison
 def hang_at(mailbox: Mailbox) -> NoReturn:  # noqa: ARG001 - a job takes a mailbox
+    """Compute for ever, with what of the cores the others leave: they are not to be late for it."""
+    os.nice(19)
     while True:
         pass
 
