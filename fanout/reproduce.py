@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 from fanout.errors import UsageError
 from fanout.fleet import open_all
 from workers.access import ANYBODY, Access
-from workers.article import Finding, Laboratory, held_together, together, try_statement
+from workers.article import (
+    Finding,
+    Laboratory,
+    UnfitServerError,
+    held_together,
+    not_tried,
+    together,
+    try_statement,
+)
 from workers.causes import MailboxError
-from workers.servers import server_at
+from workers.servers import scheme_of, server_at
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
@@ -36,11 +44,11 @@ def chosen(words: Sequence[str]) -> list[str]:
 def reproduce(names: Sequence[str], server: str = SERVER, access: Access = ANYBODY) -> Iterator[Finding]:
     """Try statements, one after the other. Raises UsageError for a server that does not speak MAPI, or can't be had."""
     try:
+        if not scheme_of(server).speaks_mapi:
+            raise UsageError(f"{server!r} does not speak MAPI, of which the article is; sim: and mapi+https: do")
         service: Any = server_at(server, access=access)
     except ServerUrlError as error:
         raise UsageError(str(error)) from error
-    if not hasattr(service, "profile"):
-        raise UsageError(f"{server!r} does not speak MAPI, of which the article is")
     try:
         laboratory = Laboratory(service)
     except MailboxError as error:
@@ -51,9 +59,13 @@ def reproduce(names: Sequence[str], server: str = SERVER, access: Access = ANYBO
 
 def _s9(laboratory: Laboratory, server: str, access: Access) -> Finding:
     """Every mailbox open at the same time, over processes: by a fleet."""
-    wanted = laboratory.addresses
+    wanted, says = laboratory.addresses, (held_together.__doc__ or "").partition("\n")[0]
+    try:
+        laboratory.dn(laboratory.capacity)  # or one process would hold them all
+    except UnfitServerError as error:
+        return not_tried("S9", says, error)
     with open_all(server=server, mailboxes=wanted, access=access) as fleet:
         outcomes = [outcome.result for outcome in fleet.map(together) if outcome.ok]
         workers = fleet.workers
-    notes = held_together([count for count, _ in outcomes], max(index for _, index in outcomes), workers, len(wanted))
-    return notes.finding("S9", (held_together.__doc__ or "").partition("\n")[0])
+    highest = max((index for _, index in outcomes), default=-1)
+    return held_together([count for count, _ in outcomes], highest, workers, len(wanted)).finding("S9", says)

@@ -110,6 +110,8 @@ class Scheme(NamedTuple):
     make: Callable[..., Server]
     #: Whether one logs on there with an account of one's own.
     accounts: bool = False
+    #: Whether its servers are spoken to in ROP buffers, and have a `profile` for that.
+    speaks_mapi: bool = False
 
 
 def _null(url: str, *, separate_connections: bool) -> Server:  # noqa: ARG001 - there is nothing to connect to
@@ -138,11 +140,11 @@ def _extra(name: str, module: str, maker: str) -> Callable[..., Server]:
 
 
 _imap = Scheme(_extra("imap", "workers.imap.service", "ImapService"), accounts=True)
-_mapi = Scheme(_extra("mapi", "workers.mapi.http.service", "MapiHttpService"), accounts=True)
+_mapi = Scheme(_extra("mapi", "workers.mapi.http.service", "MapiHttpService"), accounts=True, speaks_mapi=True)
 
 SCHEMES: dict[str, Scheme] = {
     "null": Scheme(_null),
-    "sim": Scheme(SimulatedService),
+    "sim": Scheme(SimulatedService, speaks_mapi=True),
     "imaps": _imap,
     "imap": _imap,
     "mapi+https": _mapi,

@@ -1,8 +1,8 @@
 """Microsoft Knowledge Base Q260141, statement by statement, as experiments that run against a MAPI server."""
 
 from workers.article.findings import Answer, Figure, Finding
-from workers.article.laboratory import Laboratory, MapiServer, TooFewMailboxesError
-from workers.article.statements import STATEMENTS, held_together, together, try_statement
+from workers.article.laboratory import Laboratory, MapiServer, UnfitServerError
+from workers.article.statements import STATEMENTS, held_together, not_tried, together, try_statement
 
 __all__ = [
     "STATEMENTS",
@@ -11,8 +11,9 @@ __all__ = [
     "Finding",
     "Laboratory",
     "MapiServer",
-    "TooFewMailboxesError",
+    "UnfitServerError",
     "held_together",
+    "not_tried",
     "together",
     "try_statement",
 ]

@@ -26,8 +26,8 @@ SERVER_DN = "/cn=Configuration/cn=Servers/cn=Microsoft Private MDB"
 WANTED = 1000
 
 
-class TooFewMailboxesError(Exception):
-    """The server has fewer mailboxes than an experiment takes."""
+class UnfitServerError(Exception):
+    """The server lacks what an experiment takes: mailboxes, a message, free logon indexes."""
 
 
 class MapiServer(Protocol):
@@ -80,9 +80,9 @@ class Laboratory:
         self.capacity = capacity(self.profile.reserved)
 
     def dn(self, number: int) -> str:
-        """The DN of a mailbox, by its place. Raises TooFewMailboxesError."""
+        """The DN of a mailbox, by its place. Raises UnfitServerError."""
         if number >= len(self.addresses):
-            raise TooFewMailboxesError(f"it takes {number + 1} mailboxes, and the server has {len(self.addresses)}")
+            raise UnfitServerError(f"it takes {number + 1} mailboxes, and the server has {len(self.addresses)}")
         return self._server.dn_of(self.addresses[number])
 
     @contextmanager
@@ -98,7 +98,7 @@ class Laboratory:
             mapi_uninitialize()
 
     def open(self, session: Session, count: int) -> list[MsgStore]:
-        """The first mailboxes, open. Raises MapiError, TooFewMailboxesError."""
+        """The first mailboxes, open. Raises MapiError, UnfitServerError."""
         return [session.open_msg_store(self.dn(number)) for number in range(count)]
 
     def fill(self, session: Session) -> list[MsgStore]:

@@ -11,15 +11,16 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 from workers.article.findings import Finding, Notes
-from workers.article.laboratory import SERVER_DN, Laboratory, TooFewMailboxesError
+from workers.article.laboratory import SERVER_DN, Laboratory, UnfitServerError
 from workers.mapi import properties as props
 from workers.mapi.buffers import NO_HANDLE, decode_response_buffer, encode_request_buffer
 from workers.mapi.failures import failure
-from workers.mapi.hresults import MapiError
+from workers.mapi.hresults import ErrorCode, MapiError
 from workers.mapi.profile import ConnectFlags
 from workers.mapi.rops import LOGON_PRIVATE, LogonRequest, OpenFolderRequest
 from workers.mapi.session import OWNER
 from workers.mapi.subsystem import LogonFlags, mapi_initialize, mapi_logon_ex, mapi_uninitialize
+from workers.mapi.transport import ConnectionLost, RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
 SEPARATE = ConnectFlags.USE_SEPARATE_CONNECTION
 
-#: Mailboxes that S10 opens with one connection and with a connection each, and that S7 goes through.
-COMPARED, GONE_THROUGH = 250, 600
+#: Mailboxes that S10 opens with one connection and with a connection each, if as many can be, and with a connection each
+#: alone; and those that S7 goes through.
+COMPARED, BEYOND, GONE_THROUGH = 250, 300, 600
 
 #: Values of one byte.
 BYTE = 2**8
@@ -51,6 +53,7 @@ def s1(lab: Laboratory) -> Notes:
 def s2(lab: Laboratory) -> Notes:
     """A mailbox is opened with OpenMsgStore or with HrMailboxLogon; each gives S_OK and a valid IMsgStore."""
     notes = Notes("open a mailbox either way, and read its folders")
+    _take_two(lab)
     with lab.session() as session:
         first = notes.call("OpenMsgStore", lambda: session.open_msg_store(lab.dn(0)))
         notes.expect_answer("S_OK")
@@ -136,8 +139,9 @@ def s8(lab: Laboratory) -> Notes:
     notes = Notes("fill a session, release one mailbox in the middle, and open another one")
     with lab.session() as session:
         stores = lab.fill(session)
-        freed = stores[100].logon.index
-        stores[100].release()
+        middle = stores[len(stores) // 2]
+        freed = middle.logon.index
+        middle.release()
         again = notes.call("OpenMsgStore", lambda: session.open_msg_store(lab.dn(lab.capacity)))
         used = -1 if again is None else again.logon.index
     notes.figure("index released", freed)
@@ -148,11 +152,13 @@ def s8(lab: Laboratory) -> Notes:
 
 def s10(lab: Laboratory) -> Notes:
     """Way 2: CONNECT_USE_SEPARATE_CONNECTION, one connection per logon. It works, is inefficient and not recommended."""
-    notes = Notes(f"open {COMPARED} mailboxes with and without the flag, then more than 255 with it")
+    _take_two(lab)
+    compared = min(COMPARED, lab.capacity)
+    notes = Notes(f"open {compared} mailboxes with and without the flag, then more than 255 with it")
     with lab.session(SEPARATE) as session:
-        beyond = len(lab.open(session, lab.capacity + 45))
+        beyond = len(lab.open(session, BEYOND))
     notes.figure("mailboxes open with the flag", beyond)
-    costs = [_cost(lab, flags) for flags in (ConnectFlags(0), SEPARATE)]
+    costs = [_cost(lab, flags, compared) for flags in (ConnectFlags(0), SEPARATE)]
     for what, unit, place in (
         ("connections", "", 0),
         ("round trips", "", 1),
@@ -162,8 +168,8 @@ def s10(lab: Laboratory) -> Notes:
         for words, cost in zip(("without", "with"), costs, strict=True):
             notes.figure(f"{what}, {words} the flag", cost[place], unit)
     (one, few, _, small), (many, most, _, large) = costs
-    notes.expect(that=beyond > lab.capacity, otherwise="the ceiling was not lifted")
-    notes.expect(that=one == 1 and many == COMPARED, otherwise=f"{one} and {many} connections were made")
+    notes.expect(that=beyond == BEYOND, otherwise="the ceiling was not lifted")
+    notes.expect(that=one == 1 and many == compared, otherwise=f"{one} and {many} connections were made")
     notes.expect(that=most >= few and large > small, otherwise="it took no more than one connection does")
     return notes
 
@@ -185,16 +191,13 @@ def s11(lab: Laboratory) -> Notes:
 def s12(lab: Laboratory) -> Notes:
     """A loop that releases each store still reaches the ceiling when it leaks: IMAPITable, IMAPIFolder, IMessage."""
     notes = Notes("release each store, but not an IMAPITable, an IMAPIFolder or an IMessage of it")
-    for kind in ("IMAPITable", "IMAPIFolder", "IMessage"):
+    more, dns = lab.dn(lab.capacity), [lab.dn(number) for number in range(lab.capacity)]
+    for kind, opened in (("IMAPITable", dns), ("IMAPIFolder", dns), ("IMessage", [_with_mail(lab)] * lab.capacity)):
         with lab.session() as session:
-            lab.dn(lab.capacity)
-            for number in range(lab.capacity):
-                with session.open_msg_store(lab.dn(number)) as store:
+            for dn in opened:
+                with session.open_msg_store(dn) as store:
                     _leak(kind, store)
-            notes.call(
-                f"OpenMsgStore, after {lab.capacity} leaks of {kind}",
-                lambda: session.open_msg_store(lab.dn(lab.capacity)),
-            )
+            notes.call(f"OpenMsgStore, after {lab.capacity} leaks of {kind}", lambda: session.open_msg_store(more))
             notes.expect_answer("MAPI_E_FAILONEPROVIDER", "NO_FREE_LOGON_INDEX")
             left = session.leftovers()
         notes.figure(f"{kind} left", sum(each.interfaces for each in left))
@@ -302,8 +305,19 @@ def try_statement(name: str, lab: Laboratory) -> Finding:
     says = (experiment.__doc__ or "").strip()
     try:
         return experiment(lab).finding(name, says)
-    except (MapiError, TooFewMailboxesError) as error:
-        return Finding(name, says, "could not be tried to its end", [], [], holds=None, why=str(error))
+    except (MapiError, UnfitServerError, ConnectionLost, RpcError) as error:
+        return not_tried(name, says, error)
+
+
+def not_tried(name: str, says: str, error: Exception) -> Finding:
+    """The finding about a statement that could not be tried."""
+    return Finding(name, says, "could not be tried to its end", [], [], holds=None, why=str(error))
+
+
+def _take_two(lab: Laboratory) -> None:
+    """Raises UnfitServerError where a session can't hold two mailboxes at a time."""
+    if lab.capacity < 2:
+        raise UnfitServerError("it takes two mailboxes open at a time, and one session holds one")
 
 
 def _folders(store: MsgStore) -> int:
@@ -314,34 +328,52 @@ def _folders(store: MsgStore) -> int:
 
 
 def _open_all(session: Session, lab: Laboratory) -> list[MsgStore]:
-    """Open mailboxes until one is refused."""
+    """Open mailboxes until there is no index for one more. Raises MapiError for whatever else is wrong."""
     stores: list[MsgStore] = []
     while True:
         try:
             stores.append(session.open_msg_store(lab.dn(len(stores))))
-        except MapiError:
+        except MapiError as error:
+            if error.low_level_error != ErrorCode.NO_FREE_LOGON_INDEX:
+                raise
             return stores
 
 
 def _leak(kind: str, store: MsgStore) -> Interface:
-    """Something obtained from the store, with all that led to it released."""
-    with store.open_folder(store.folder_ids.ipm_subtree) as top:
-        if kind == "IMAPITable":
-            return top.get_contents_table()
-        with top.get_hierarchy_table() as table:
-            table.set_columns((props.PR_FID, props.PR_CONTENT_COUNT))
-            filled = next(folder_id for folder_id, messages in table.query_rows(100) if messages)
-    folder = store.open_folder(filled)
+    """Something obtained from the store, with all that led to it released. Raises UnfitServerError where there is no message."""
     if kind == "IMAPIFolder":
-        return folder
-    with folder, folder.get_contents_table() as contents:
+        return store.open_folder(store.folder_ids.ipm_subtree)
+    if kind == "IMAPITable":
+        with store.open_folder(store.folder_ids.ipm_subtree) as top:
+            return top.get_contents_table()
+    filled = _filled_folder(store)
+    if filled is None:
+        raise UnfitServerError(f"it takes a message, and {store.mailbox_dn} has none")
+    with store.open_folder(filled) as folder, folder.get_contents_table() as contents:
         contents.set_columns((props.PR_MID,))
         [[message_id]] = contents.query_rows(1)
         return folder.open_message(message_id)
 
 
-def _cost(lab: Laboratory, flags: ConnectFlags) -> tuple[int, int, float, float]:
-    """Of COMPARED mailboxes that are open together: connections, round trips, milliseconds of CPU, KiB of memory.
+def _with_mail(lab: Laboratory) -> str:
+    """The DN of the first mailbox that has a message. Raises UnfitServerError."""
+    with lab.session() as session:
+        for number in range(len(lab.addresses)):
+            with session.open_msg_store(lab.dn(number)) as store:
+                if _filled_folder(store) is not None:
+                    return store.mailbox_dn
+    raise UnfitServerError(f"it takes a message, and none of {len(lab.addresses):,} mailboxes has one")
+
+
+def _filled_folder(store: MsgStore) -> int | None:
+    """The id of a folder at the top that holds mail, or None."""
+    with store.open_folder(store.folder_ids.ipm_subtree) as top, top.get_hierarchy_table() as table:
+        table.set_columns((props.PR_FID, props.PR_CONTENT_COUNT))
+        return next((folder_id for folder_id, messages in table.query_rows(100) if messages), None)
+
+
+def _cost(lab: Laboratory, flags: ConnectFlags, count: int) -> tuple[int, int, float, float]:
+    """Of `count` mailboxes that are open together: connections, round trips, milliseconds of CPU, KiB of memory.
 
     Memory is what Python has allocated since (tracemalloc), measured in a pass of its own, because that takes time. Where the
     server is simulated, its side is in this process, too.
@@ -349,12 +381,12 @@ def _cost(lab: Laboratory, flags: ConnectFlags) -> tuple[int, int, float, float]
     before = (lab.wire.connections, lab.wire.round_trips)
     begun = time.process_time()
     with lab.session(flags) as session:
-        lab.open(session, COMPARED)
+        lab.open(session, count)
         spent = time.process_time() - begun
         made = (lab.wire.connections - before[0], lab.wire.round_trips - before[1])
     tracemalloc.start()
     with lab.session(flags) as session:
-        kept = lab.open(session, COMPARED)
+        kept = lab.open(session, count)
         memory, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     kept.clear()
