@@ -24,6 +24,7 @@ class Script:
             "CAPABILITY": f"* CAPABILITY {ABLE}\r\n{{tag}} OK done",
             "LOGIN": f"{{tag}} OK [CAPABILITY {ABLE}] in",
             "LOGOUT": CUT,
+            "CONTINUED": "{tag} OK in",
             **answers,
         }
         self.greeting = greeting
@@ -51,7 +52,7 @@ class Script:
             for line in lines:
                 command = line.decode().strip()
                 if answer.startswith("+"):  # the client goes on with what it was asked for
-                    answer = "{tag} OK in"
+                    answer = self._answer("CONTINUED")
                 else:
                     tag, _, command = command.partition(" ")
                     answer = self._answer(command)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,6 +248,27 @@ def test_a_token_instead_of_a_password(offered: str, mechanism: str, initial: by
 
         assert script.heard[1] == f"AUTHENTICATE {mechanism}"
         assert base64.b64decode(script.heard[2]) == initial.replace(b"PORT", str(script.port).encode())
+
+
+def test_a_token_is_kept_until_the_server_refuses_it(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    command = f"echo x >> {taken}; wc -l < {taken}"  # the first token is 1, the second 2
+    answers: dict[str, str | list[str]] = {
+        "AUTHENTICATE": "+ ",
+        "CONTINUED": ["{tag} OK in", "{tag} OK in", "{tag} NO [AUTHENTICATIONFAILED] expired", "{tag} OK in"],
+    }
+    with scripted(answers) as script:
+        session = session_of(script, "?login={owner}", Access(user="master", token_command=command))
+        for owner in ("anna", "berta", "carla"):
+            session.open(owner).close()
+        shown = [base64.b64decode(each) for each in script.heard if each.startswith("bix")]
+
+    assert [re.findall(rb"a=(\w+),|Bearer (\w+)", each) for each in shown] == [
+        [(b"anna", b""), (b"", b"1")],
+        [(b"berta", b""), (b"", b"1")],
+        [(b"carla", b""), (b"", b"1")],
+        [(b"carla", b""), (b"", b"2")],
+    ]
 
 
 def test_no_token_is_the_accounts_trouble() -> None:

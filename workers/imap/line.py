@@ -11,7 +11,6 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from workers.access import TokenError
 from workers.causes import Cause, MailboxError
 from workers.imap.failures import logon_refused, lost, refused, turned_away
 from workers.imap.responses import Answer, Ending, Response, broken, ending_of
@@ -158,12 +157,29 @@ class Line:
         """By SASL: PLAIN with an authorization id, or with a bearer token. Raises MailboxError."""
         access = self._place.access
         authorized = owner if self._place.authzid else ""
+        if access.token_command:
+            self._show_token(authorized or name)
+        else:
+            self._speak("PLAIN", f"{authorized}\0{name}\0{access.password}")
+        self._beat()
         try:
-            mechanism, initial = "PLAIN", f"{authorized}\0{name}\0{access.password}"
-            if access.token_command:
-                mechanism, initial = self._bearer(access.token(), authorized or name)
-        except TokenError as error:
-            raise MailboxError(str(error), Cause.CREDENTIALS) from error
+            _, listed = self.client.capability()
+        except imaplib.IMAP4.error as error:
+            raise lost("capability", error) from error
+        self._set_capabilities(b" ".join(each for each in listed if isinstance(each, bytes)))
+
+    def _show_token(self, user: str) -> None:
+        """The token that was good before; another one where it is so no longer."""
+        tokens = self._place.tokens
+        if tokens.kept:
+            try:
+                return self._speak(*self._bearer(tokens.kept, user))
+            except MailboxError as error:
+                if error.cause is not Cause.CREDENTIALS:
+                    raise
+        return self._speak(*self._bearer(tokens.fresh(), user))
+
+    def _speak(self, mechanism: str, initial: str) -> None:
         self._beat()
         told = iter([initial.encode()])  # an error comes as one more challenge, which an empty answer ends
         try:
@@ -172,12 +188,6 @@ class Line:
             raise
         except imaplib.IMAP4.error as error:
             raise logon_refused(ending_of(f"NO {error}".encode())) from error
-        self._beat()
-        try:
-            _, listed = self.client.capability()
-        except imaplib.IMAP4.error as error:
-            raise lost("capability", error) from error
-        self._set_capabilities(b" ".join(each for each in listed if isinstance(each, bytes)))
 
     def _bearer(self, token: str, user: str) -> tuple[str, str]:
         """OAUTHBEARER (RFC 7628), or XOAUTH2 where a server has only that."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from workers.imap.tokens import Tokens
 from workers.urls import TIMEOUT, ServerUrlError, host_of, is_loopback, options_of, timeout_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Place:
     def trusted(self) -> ssl.SSLContext:
         """Made once: reading the system's certificates takes longer than a session."""
         return self.access.trusted()
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Those of all connections to it."""
+        return Tokens(self.access)
 
 
 def place_of(url: str, access: Access) -> Place:
