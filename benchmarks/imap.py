@@ -4,9 +4,9 @@
     threads     a ThreadPoolExecutor(16) of imaplib, a command at a time
     pipelined   8 sockets in threads, hand-written: logon and listing in one flight, all folders in the next
 
-All count folders, messages, bytes and find the newest date; all results are compared, and messages and bytes with what doveadm
-says. Clients take turns; CPU seconds are those of the client's processes, and of the server's. `--hold N` holds N sessions open
-instead. Takes Dovecot (Debian: dovecot-imapd).
+All count folders, messages, bytes and find the newest date; all results are compared, and messages and bytes of each mailbox with
+what doveadm says. Clients take turns; CPU seconds are those of the client's processes, and of the server's. `--hold N` holds N
+sessions open instead. Takes Dovecot (Debian: dovecot-imapd).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 import imaplib
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -31,7 +32,7 @@ import psutil
 
 import fanout
 from benchmarks.measure import machine
-from tests.imap.dovecot import MASTER, PASSWORD, Dovecot, running
+from tests.imap.dovecot import MASTER, PASSWORD, Dovecot, room, running, serving
 from tests.imap.mail import message
 
 ACCESS = fanout.Access(user=MASTER, password=PASSWORD)
@@ -42,8 +43,8 @@ CONFIGURATIONS = {
     "service_count = 0": "service imap {\n  service_count = 0\n}\nservice imap-login {\n  service_count = 0\n}",
 }
 
-#: Folders and messages of a mailbox.
-FOLDERS, MESSAGES = 3, 52
+#: Folders of a generated mailbox, and messages of a folder.
+FOLDERS, MESSAGES = 3, 17
 
 Census = dict[str, tuple[int, int, int, str]]  # folders, messages, bytes, newest date
 
@@ -51,31 +52,56 @@ Census = dict[str, tuple[int, int, int, str]]  # folders, messages, bytes, newes
 # --- mail -------------------------------------------------------------------------------------------------------------
 
 
-def populate(homes: Path, count: int, mail: Path | None) -> list[str]:
-    """Make so many mailboxes, out of real mail where there is some (a directory a mailbox, a file a message)."""
-    sources = sorted(path for path in mail.iterdir() if path.is_dir()) if mail else []
+def populate(homes: Path, count: int, mail: Path | None, most: int | None) -> list[str]:
+    """Make so many mailboxes out of generated mail, or of real mail: there a directory is a person, with folders of files.
+
+    Where there are more mailboxes than people, people come again, as links to the same files.
+    """
+    people = sorted(path for path in mail.iterdir() if path.is_dir()) if mail else []
     names = [f"u{number:05}@bench.example" for number in range(count)]
-    for number, name in enumerate(names):
-        folders = _real(sources[number % len(sources)]) if sources else _generated(number)
-        for place, files in enumerate(folders):
-            maildir = homes / name / "Maildir" / ("" if place == 0 else f".folder{place}")
-            for kind in ("cur", "new", "tmp"):
-                (maildir / kind).mkdir(parents=True)
-            for at, content in enumerate(files):
-                path = maildir / "cur" / f"{1_700_000_000 + at}.M{at}P{place}.bench:2,S"
-                path.write_bytes(content)
-                os.utime(path, (1_700_000_000 + at,) * 2)
+    maildirs = [homes / name / "Maildir" for name in names]
+    for number, maildir in enumerate(maildirs):
+        if people and number >= len(people):
+            shutil.copytree(maildirs[number - len(people)], maildir, copy_function=os.link)
+        else:
+            _fill(maildir, _real(people[number], most) if people else _generated(number))
     return names
 
 
-def _real(source: Path) -> list[list[bytes]]:
-    folders = [path for path in sorted(source.iterdir()) if path.is_dir()][:FOLDERS]
-    files = [sorted(path for path in folder.iterdir() if path.is_file())[: MESSAGES // FOLDERS] for folder in folders]
-    return [[path.read_bytes() for path in each] for each in files]
+def _fill(maildir: Path, folders: dict[str, list[bytes]]) -> None:
+    for kind in ("cur", "new", "tmp"):
+        (maildir / kind).mkdir(parents=True)
+    for place, (folder, files) in enumerate(folders.items()):
+        for kind in ("cur", "new", "tmp"):
+            (maildir / folder / kind).mkdir(parents=True, exist_ok=True)
+        for at, content in enumerate(files):
+            path = maildir / folder / "cur" / f"{1_700_000_000 + at}.M{at}P{place}.bench:2,S"
+            path.write_bytes(content)
+            os.utime(path, (1_700_000_000 + at,) * 2)
 
 
-def _generated(number: int) -> list[list[bytes]]:
-    return [[message(number, place, at) for at in range(MESSAGES // FOLDERS)] for place in range(FOLDERS)]
+def _real(person: Path, most: int | None) -> dict[str, list[bytes]]:
+    """The folders of a person, or the first ones, by their names in Maildir++."""
+    files = {path: sorted(each for each in path.iterdir() if each.is_file()) for path in _directories(person)}
+    filled = [(path, found) for path, found in files.items() if found][:most]
+    return {_name(path.relative_to(person)): [each.read_bytes() for each in found] for path, found in filled}
+
+
+def _directories(person: Path) -> list[Path]:
+    return sorted(path for path in person.rglob("*") if path.is_dir())
+
+
+def _name(path: Path) -> str:
+    """Dovecot lists `.inbox.old`, and then does not find it: another name takes its place."""
+    parts = ["filed" if part == "inbox" else part.replace(".", "_") for part in path.parts]
+    return "" if path == Path("inbox") else "." + ".".join(parts)
+
+
+def _generated(number: int) -> dict[str, list[bytes]]:
+    return {
+        f".folder{place}" if place else "": [message(number, place, at) for at in range(MESSAGES)]
+        for place in range(FOLDERS)
+    }
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------
@@ -103,7 +129,8 @@ def by_threads(server: Dovecot, names: list[str]) -> Census:
         with imaplib.IMAP4("127.0.0.1", server.port) as client:
             client.login(f"{name}*{MASTER}", PASSWORD)
             _, listed = client.list()
-            return _added_up([_fetched(client, line) for line in listed if isinstance(line, bytes)])
+            lines = [line for line in listed if isinstance(line, bytes) and b"\\Noselect" not in line]
+            return _added_up([_fetched(client, line) for line in lines])
 
     with ThreadPoolExecutor(16) as pool:
         return dict(zip(names, pool.map(census, names), strict=True))
@@ -179,9 +206,10 @@ def server_cpu(server: Dovecot) -> float:
     """CPU seconds of the server, of processes that have ended, too."""
     own = psutil.Process(server.pid).cpu_times()
     total = own.user + own.system + own.children_user + own.children_system
-    for child in psutil.Process(server.pid).children(recursive=True):
-        times = child.cpu_times()
-        total += times.user + times.system
+    for child in serving(server.pid):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile, and is missing once
+            times = child.cpu_times()
+            total += times.user + times.system
     return float(total)
 
 
@@ -190,23 +218,16 @@ def client_cpu() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def said_by_doveadm(server: Dovecot) -> tuple[int, int]:
-    """Messages and bytes of all mailboxes."""
-    command: list[str | Path] = [
-        "doveadm",
-        "-c",
-        server.folder / "dovecot.conf",
-        "-f",
-        "tab",
-        "mailbox",
-        "status",
-        "-A",
-        "messages vsize",
-        "*",
-    ]
+def said_by_doveadm(server: Dovecot) -> dict[str, tuple[int, int]]:
+    """Messages and bytes of each mailbox."""
+    words = ["-f", "tab", "mailbox", "status", "-A", "messages vsize", "*"]
+    command: list[str | Path] = ["doveadm", "-c", server.folder / "dovecot.conf", *words]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rows = [line.split("\t") for line in said.splitlines()[1:]]
-    return sum(int(row[-2]) for row in rows), sum(int(row[-1]) for row in rows)
+    counted: dict[str, tuple[int, int]] = {}
+    for name, _, messages, size in (line.split("\t") for line in said.splitlines()[1:]):
+        before = counted.get(name, (0, 0))
+        counted[name] = before[0] + int(messages), before[1] + int(size)
+    return counted
 
 
 def compare(folder: Path, names: list[str], rounds: int, more: str) -> dict[str, list[tuple[float, float, float]]]:
@@ -214,9 +235,9 @@ def compare(folder: Path, names: list[str], rounds: int, more: str) -> dict[str,
     measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in CLIENTS}
     with running(folder, names, more) as server:
         expected = by_pipelining(server, names)  # warms the server's indexes
-        counted = sum(each[1] for each in expected.values()), sum(each[2] for each in expected.values())
-        if counted != said_by_doveadm(server):
-            sys.exit(f"doveadm says {said_by_doveadm(server)}, not {counted}")
+        if {name: each[1:3] for name, each in expected.items()} != said_by_doveadm(server):
+            sys.exit("doveadm says something else")
+        print(said(expected))
         for number in range(rounds):
             for name, client in CLIENTS.items():
                 begun, own, its = time.perf_counter(), client_cpu(), server_cpu(server)
@@ -227,6 +248,15 @@ def compare(folder: Path, names: list[str], rounds: int, more: str) -> dict[str,
                 measured[name].append((len(names) / wall, client_cpu() - own, server_cpu(server) - its))
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return measured
+
+
+def said(census: Census) -> str:
+    """How much mail there is."""
+    folders, messages, size = (sum(each[column] for each in census.values()) for column in range(3))  # type: ignore[misc]
+    return (
+        f"{len(census):,} mailboxes, {folders:,} folders that hold mail, {messages:,} messages, {size:,} bytes, "
+        "the same as doveadm says"
+    )
 
 
 HOLDING = """
@@ -252,8 +282,12 @@ def hold(folder: Path, count: int) -> None:
         begun = time.perf_counter()
         with fanout.open_all(server=server.url, mailboxes=names, access=ACCESS) as fleet:
             opened = time.perf_counter() - begun
-            answers = sum(1 for outcome in fleet.map(address) if outcome.ok)
-            print(f"{count - len(fleet.failed):,} sessions open after {opened:.1f} s, {answers:,} answer, {fleet!r}")
+            answers = sum(1 for outcome in fleet.map(address) if outcome.ok and outcome.result == outcome.mailbox)
+            memory = sum(process.memory_info().rss for process in serving(server.pid)) / count / 1024
+            print(
+                f"{count - len(fleet.failed):,} sessions open after {opened:.1f} s, {answers:,} answer, {fleet!r}; "
+                f"the server holds {memory:.0f} KiB for each"
+            )
 
 
 def address(mailbox: Any) -> str:  # noqa: ANN401 - whatever the server's mailbox is
@@ -267,18 +301,20 @@ def address(mailbox: Any) -> str:  # noqa: ANN401 - whatever the server's mailbo
 @click.option(
     "--mail", type=click.Path(path_type=Path), help="Real mail: a directory a mailbox, with folders of files."
 )
+@click.option(
+    "--folders", type=int, help="Folders of a person in the real mail that are taken; all of them unless said."
+)
 @click.option("--hold", "held", type=int, help="Hold so many sessions open instead.")
-def main(mailboxes: int, rounds: int, mail: Path | None, held: int | None) -> None:
+def main(mailboxes: int, rounds: int, mail: Path | None, folders: int | None, held: int | None) -> None:
     """Compare clients, or hold sessions."""
     print(machine())
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
+    with room() as folder:
         if held:
-            hold(Path(folder), held)
+            hold(folder, held)
             return
-        names = populate(Path(folder) / "homes", mailboxes, mail)
+        names = populate(folder / "homes", mailboxes, mail, folders)
         for name, more in CONFIGURATIONS.items():
-            measured = compare(Path(folder), names, rounds, more)
+            measured = compare(folder, names, rounds, more)
             print(
                 f"\n{name}\n| client | mailboxes/s | client CPU, s | server CPU, s | times threads |\n|---|---|---|---|---|"
             )
