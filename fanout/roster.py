@@ -1,22 +1,18 @@
 """The roster: which mailboxes a run is about, in a fixed order.
 
-It is listed by a worker, so that a server that hangs cannot hang the parent, or read from a file; then a choice is made
-among the names. Where all mailboxes of a server that computes names are wanted, no name is ever written down.
+It is listed by a worker, so that a server that hangs cannot hang the parent, or read from a file (`names.py`); then a choice is
+made among the names. Where all mailboxes of a server that computes names are wanted, no name is ever written down.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-import sqlite3
-import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout.errors import UsageError
 from workers.messages import Names
 
 if TYPE_CHECKING:
@@ -94,45 +90,3 @@ class Roster:
 
     def name(self, ordinal: int) -> str:
         return self.names(range(ordinal, ordinal + 1))[0]
-
-
-def read_names(path: str) -> Iterator[str]:
-    """The names in a file, or on stdin for `-`: one a line; blank lines, and lines that begin with `#`, are passed over.
-
-    A name that stands there twice is taken once, where it stands first. Raises UsageError, which names the line, for a
-    file that can't be read or isn't UTF-8.
-    """
-    lines = sys.stdin.buffer if path == "-" else _open(path)
-    with _Seen() as seen:
-        for number, line in enumerate(lines, 1):
-            try:
-                name = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise UsageError(f"{path}, line {number}: not UTF-8 text; save the list as UTF-8") from error
-            if name and not name.startswith("#") and seen.first_time(name):
-                yield name
-
-
-def _open(path: str) -> Iterator[bytes]:
-    try:
-        with Path(path).open("rb") as file:
-            yield from file
-    except OSError as error:
-        raise UsageError(f"the list of mailboxes can't be read: {path}: {error.strerror}") from error
-
-
-class _Seen:
-    """A set of names that lives on disk: a list may be larger than memory."""
-
-    def __enter__(self) -> _Seen:
-        self._names = sqlite3.connect("")  # a private file, deleted when closed
-        self._names.execute("PRAGMA synchronous = OFF")
-        self._names.execute("CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._names.close()
-
-    def first_time(self, name: str) -> bool:
-        """Whether it is new; a server takes a name without regard to case."""
-        return self._names.execute("INSERT OR IGNORE INTO names VALUES (?)", (name.casefold(),)).rowcount == 1

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import io
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.errors import UsageError
-from fanout.roster import Choice, Roster, read_names
+from fanout.roster import Choice, Roster
 from workers.messages import Names
 
 NAMES = [f"user{number:03}@example.org" for number in range(300)]
@@ -127,68 +122,3 @@ def test_a_roster_knows_the_name_of_an_ordinal() -> None:
     roster = Roster(300, "a list", lambda ordinals: NAMES[ordinals.start : ordinals.stop], numbered=False)
 
     assert roster.name(299) == "user299@example.org"
-
-
-# lists of names
-
-
-def read(tmp_path: Path, data: bytes) -> list[str]:
-    path = tmp_path / "names.txt"
-    path.write_bytes(data)
-    return list(read_names(str(path)))
-
-
-def test_names_are_read_one_a_line(tmp_path: Path) -> None:
-    assert read(tmp_path, "anna\nzoë@example.org\n二\n".encode()) == ["anna", "zoë@example.org", "二"]
-
-
-def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
-    assert read(tmp_path, b"anna\nberta") == ["anna", "berta"]
-
-
-def test_what_windows_adds_is_taken_away(tmp_path: Path) -> None:
-    assert read(tmp_path, b"\xef\xbb\xbfanna\r\nberta\r\n") == ["anna", "berta"]
-
-
-def test_blank_lines_and_comments_are_passed_over_and_blanks_around_a_name_cut(tmp_path: Path) -> None:
-    assert read(tmp_path, b"# who\n\n  anna \t\n   \n  # and\nberta#2\n") == ["anna", "berta#2"]
-
-
-def test_a_name_that_stands_there_twice_is_taken_where_it_stands_first(tmp_path: Path) -> None:
-    assert read(tmp_path, b"clara\nanna\nclara\nberta\nanna\n") == ["clara", "anna", "berta"]
-
-
-def test_an_empty_list_names_nobody(tmp_path: Path) -> None:
-    assert read(tmp_path, b"") == []
-
-
-@pytest.mark.parametrize("number", [1, 3])
-def test_a_line_that_is_no_utf_8_is_named(tmp_path: Path, number: int) -> None:
-    with pytest.raises(UsageError, match=rf"names.txt, line {number}: not UTF-8 text; save the list as UTF-8"):
-        read(tmp_path, b"anna\n" * (number - 1) + "zoë".encode("latin-1"))
-
-
-def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"the list of mailboxes can't be read: .*nobody\.txt: No such file"):
-        list(read_names(str(tmp_path / "nobody.txt")))
-
-
-def test_a_folder_is_no_list(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="Is a directory"):
-        list(read_names(str(tmp_path)))
-
-
-def test_a_minus_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna\nanna\nberta\n")))
-
-    assert list(read_names("-")) == ["anna", "berta"]
-
-
-def test_names_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "names.txt"
-    path.write_bytes(b"anna\nberta\n\xff\n")
-
-    names = read_names(str(path))
-
-    assert [next(names), next(names)] == ["anna", "berta"]
-    names.close()  # type: ignore[attr-defined]

@@ -13,8 +13,9 @@ from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
 from fanout.machine import share_of_memory
+from fanout.names import read_names
 from fanout.policy import Limits, MaxFailures, Policy
-from fanout.roster import Choice, read_names
+from fanout.roster import Choice
 from workers.messages import MAX_MESSAGE, MAX_RESULT
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ MAILBOXES: list[_Option] = [
     click.option(
         "--mailboxes-from",
         metavar="FILE",
-        help="Names, one a line, instead of the server's roster; - reads stdin.",
+        help="Names, one a line or in a CSV with a header, instead of the server's roster; - reads stdin.",
     ),
     click.option("--include", multiple=True, metavar="GLOB", help="Only names like this; may be repeated."),
     click.option("--exclude", multiple=True, metavar="GLOB", help="No names like this; may be repeated."),

@@ -1,0 +1,145 @@
+"""A list of mailboxes that somebody has written: a name a line, or a table with a header; UTF-8, or UTF-16 with its mark.
+
+It does not know what a name means: an SMTP address, a DN, a user.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import sqlite3
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanout.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: Headers of the column that names the mailbox, without regard to case, the best one first; those that Exchange exports.
+_COLUMNS = (
+    "primarysmtpaddress",
+    "smtpaddress",
+    "emailaddress",
+    "windowsemailaddress",
+    "userprincipalname",
+    "legacyexchangedn",
+)
+
+#: The same, of words that may be a user's name, too: where nothing else says that it is a table, they are one.
+_WORDS = ("address", "mailbox", "email", "mail", "user")
+
+#: What parts the cells of a table, the likeliest first.
+_DELIMITERS = ",;\t"
+
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_names(path: str) -> Iterator[str]:
+    """The names in a file, or on stdin for `-`. Blank lines, and lines that begin with `#`, are passed over.
+
+    A name that stands there twice is taken once, where it stands first. Raises UsageError, which names the line, for a
+    file that can't be read, a text in another encoding, a table without a column that is known.
+    """
+    lines = _written(_Lines(path))
+    first = next(lines, None)
+    if first is None:
+        return
+    delimiter = _delimiter(first)
+    names = _plain(chain([first], lines)) if delimiter is None else _column(path, first, lines, delimiter)
+    with _Seen() as seen:
+        yield from (name for name in names if name and seen.first_time(name))
+
+
+class _Lines:
+    """The lines of a text, decoded."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[str]:
+        pieces = iter(sys.stdin.buffer if self._path == "-" else _open(self._path))
+        first = next(pieces, b"")
+        encoding = "UTF-16" if first.startswith(_MARKS) else "UTF-8"
+        codec = "utf-16" if encoding == "UTF-16" else "utf-8-sig"
+        number, rest = 0, ""
+        try:
+            for text in codecs.iterdecode(chain([first], pieces), codec):
+                *lines, rest = (rest + text).split("\n")
+                for line in lines:
+                    number += 1
+                    yield self._checked(line, number)
+        except UnicodeDecodeError as error:
+            raise self._unreadable(number + 1, encoding) from error
+        yield self._checked(rest, number + 1)
+
+    def _checked(self, line: str, number: int) -> str:
+        if "\0" in line:  # UTF-16 of plain letters is UTF-8, too
+            raise self._unreadable(number, "UTF-8")
+        return line
+
+    def _unreadable(self, number: int, encoding: str) -> UsageError:
+        return UsageError(f"{self._path}, line {number}: not {encoding} text; save the list as UTF-8")
+
+
+def _open(path: str) -> Iterator[bytes]:
+    try:
+        with Path(path).open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise UsageError(f"the list of mailboxes can't be read: {path}: {error.strerror}") from error
+
+
+def _written(lines: Iterable[str]) -> Iterator[str]:
+    """Those that say something."""
+    return (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def _plain(lines: Iterable[str]) -> Iterator[str]:
+    return (line.strip() for line in lines)
+
+
+def _delimiter(first: str) -> str | None:
+    """What parts the cells, if the first line is one of a table; None for a plain list. A DN may have commas in it."""
+    if first.lstrip().startswith("/"):
+        return None
+    inside = first.strip()
+    found = next((each for each in _DELIMITERS if each in inside), None)
+    return found or ("," if inside.startswith('"') or inside.casefold() in _COLUMNS else None)
+
+
+def _column(path: str, header: str, lines: Iterable[str], delimiter: str) -> Iterator[str]:
+    """The cells that name a mailbox. Raises UsageError where no header says which they are."""
+    headers = [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=delimiter))]
+    known = next((each for each in (*_COLUMNS, *_WORDS) if each in headers), None)
+    if known is None:
+        raise UsageError(
+            f"{path}: a table whose first line, {header.strip()!r}, names no column of mailboxes; "
+            "call it address, say, or give one name a line"
+        )
+    place = headers.index(known)
+    try:
+        for row in csv.reader(lines, delimiter=delimiter):
+            if len(row) > place:
+                yield row[place].strip()
+    except csv.Error as error:
+        raise UsageError(f"{path}: a table that can't be read: {error}") from error
+
+
+class _Seen:
+    """A set of names that lives on disk: a list may be larger than memory."""
+
+    def __enter__(self) -> _Seen:
+        self._names = sqlite3.connect("")  # a private file, deleted when closed
+        self._names.execute("PRAGMA synchronous = OFF")
+        self._names.execute("CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._names.close()
+
+    def first_time(self, name: str) -> bool:
+        """Whether it is new; a server takes a name without regard to case."""
+        return self._names.execute("INSERT OR IGNORE INTO names VALUES (?)", (name.casefold(),)).rowcount == 1
