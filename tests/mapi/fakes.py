@@ -17,6 +17,7 @@ from workers.mapi.rops import (
     GetContentsTableResponse,
     GetHierarchyTableRequest,
     GetHierarchyTableResponse,
+    LogonRedirectResponse,
     LogonRequest,
     LogonResponse,
     LogonTime,
@@ -58,6 +59,8 @@ class FakeServer:
         self.refused: dict[str, int] = {}
         #: What the next Executes raise instead of an answer; a buffer with 0x47D is executed all the same.
         self.failures: list[RpcError | ConnectionLost | None] = []
+        #: Mailbox DN to the server that has it instead of this one.
+        self.elsewhere: dict[str, str] = {}
         self.response_flags = OWNER
         #: The rows of every table, how many are sent at a time, and how many are announced.
         self.rows: list[Row] = []
@@ -153,6 +156,8 @@ class FakeServer:
         place = request.output_handle_index
         if request.essdn in self.refused:
             return ErrorResponse(request.rop_id, place, self.refused[request.essdn])
+        if request.essdn in self.elsewhere:
+            return LogonRedirectResponse(place, 1, self.elsewhere[request.essdn])
         assert handles[place] == NO_HANDLE
         handles[place] = next(self._numbers)
         logons[request.logon_id] = (request.essdn, {handles[place]})

@@ -268,6 +268,19 @@ def test_separate_connections_have_no_ceiling_and_end_with_their_logon() -> None
     assert session.provider.connections() == []
 
 
+def test_a_mailbox_that_another_server_has_fails_and_is_told_where_it_is() -> None:
+    server = FakeServer()
+    server.elsewhere["/cn=anna"] = "/cn=other"
+    session = session_on(server)
+    error = refusal_of(session, "/cn=anna")
+    [before, together] = session.open_msg_stores(["/cn=berta", "/cn=anna"])
+
+    assert (error.hresult, error.low_level_error) == (HResult.MAPI_E_FAILONEPROVIDER, ErrorCode.WRONG_SERVER)
+    assert "(it is on the server /cn=other)" in str(error)
+    assert str(together) == str(error)
+    assert before.is_open  # type: ignore[union-attr]
+
+
 def test_a_refused_logon_on_a_separate_connection_leaves_no_connection() -> None:
     server = FakeServer()
     session = session_on(server, flags=ConnectFlags.USE_SEPARATE_CONNECTION)

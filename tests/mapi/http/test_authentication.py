@@ -130,9 +130,14 @@ def test_a_certificate_is_looked_at_unless_told_otherwise(authority: trustme.CA,
 
         assert listed(Access(user="a", password="b", ca_file=str(trusted))) == 3
         assert listed(Access(user="a", password="b", verify=False)) == 3
-        with pytest.raises(MailboxError, match="certificate verify failed") as caught:
+        with pytest.raises(MailboxError, match=r"certificate verify failed.*--ca-file FILE says") as caught:
             listed(Access(user="a", password="b"))
         assert caught.value.cause is Cause.UNREACHABLE
+
+
+def test_tls_with_a_server_that_speaks_none_is_said_so() -> None:
+    with web("sim:3") as server, pytest.raises(MailboxError, match=r"there is no TLS at that port: mapi.http:"):
+        list(server_at(server.url.replace("http", "https"), access=Access(user="a", password="b")).addresses())
 
 
 def test_a_file_of_certificates_that_is_none_is_said_so(tmp_path: Path) -> None:

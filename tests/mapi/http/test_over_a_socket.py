@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from fanout.reproduce import reproduce
 from tests.mapi.http import webs
 from tests.mapi.http.webs import web
 from workers.access import Access
@@ -182,16 +181,13 @@ def test_a_table_that_leaks_have_filled_is_recovered() -> None:
         assert visited(connected(f"{server.url}?prefetch=8"), 300, leak, names) == names
 
 
-def test_statements_of_the_article_hold_over_a_socket() -> None:
-    with web("sim:300?folders=2&messages=2") as server:
-        findings = list(reproduce(["S2", "S3", "S8", "wire"], server.url, ADMIN))
+def test_what_the_address_book_listed_is_not_asked_for_again() -> None:
+    with web("sim:3") as server:
+        service: Any = server_at(server.url, access=ADMIN)
+        dns = [service.dn_of(name) for name in service.addresses()]
 
-    assert [(finding.statement, finding.holds) for finding in findings] == [
-        ("S2", True),
-        ("S3", True),
-        ("S8", True),
-        ("wire", True),
-    ]
+        assert dns == [service.dn_of(name) for name in names_of(server.url)]
+        assert server.heard["ResolveNames"] == 0
 
 
 def test_the_address_book_is_read_in_pages_and_in_its_order() -> None:
@@ -252,6 +248,21 @@ def test_a_password_that_is_wrong_is_tried_once() -> None:
         assert caught.value.cause is Cause.CREDENTIALS
 
 
+def test_a_password_that_is_changed_in_the_middle_is_the_accounts_trouble_and_no_mailboxs() -> None:
+    with web("sim:4", account=Account("admin@sim.example", "s3cret")) as server:
+
+        def change(mailbox: Mailbox) -> str:
+            server.account = Account("admin@sim.example", "another")
+            return mailbox.address
+
+        names = names_of(server.url)
+        first, second, third, _ = visited(connected(f"{server.url}?prefetch=1"), 4, change, names)
+
+        assert first == names[0]
+        assert second.cause is Cause.UNREACHABLE
+        assert third.cause is Cause.CREDENTIALS
+
+
 def test_an_account_whose_password_is_right_is_let_in() -> None:
     with web("sim:3", account=Account("admin@sim.example", "s3cret")) as server:
         assert len(names_of(server.url)) == 3
@@ -261,8 +272,9 @@ def test_an_account_whose_password_is_right_is_let_in() -> None:
     ("trick", "cause"),
     [
         (webs.busy, Cause.BUSY),
-        (webs.unauthorized, Cause.DENIED),
+        (webs.unauthorized, Cause.UNREACHABLE),
         (webs.truncated, Cause.UNREACHABLE),
+        (webs.torn, Cause.UNREACHABLE),
         (webs.nonsense, Cause.PROTOCOL),
         (webs.stall, Cause.UNREACHABLE),
     ],
@@ -302,7 +314,7 @@ def test_an_idle_connection_that_was_closed_is_no_lost_context() -> None:
         assert server.simulated.connections == 1
 
 
-@pytest.mark.parametrize("trick", [webs.forgotten, webs.hurried])
+@pytest.mark.parametrize("trick", [webs.forgotten, webs.hurried, webs.strange])
 def test_a_lost_context_costs_the_mailbox_under_way_and_is_made_anew(trick: webs.Trick) -> None:
     with web("sim:5", {("Execute", 3): trick}) as server:
         found = visited(
@@ -381,6 +393,7 @@ def test_nobody_listens(unused_port: int) -> None:
         session.check()
 
     assert caught.value.cause is Cause.UNREACHABLE
+    assert f"127.0.0.1:{unused_port}: [Errno 111] Connection refused" in str(caught.value)
 
 
 def test_a_server_that_moved_says_where_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ class FaultyHandler(Handler):
     """Plays the tricks of its server, each once, at the request that it is for."""
 
     server: FaultyServer
+    trick: Trick | None = None
 
     def answer(self, answers: object, user: str, body: bytes) -> None:
         kind = self.headers["X-RequestType"]
@@ -32,8 +33,13 @@ class FaultyHandler(Handler):
             return
         super().answer(answers, user, body)  # type: ignore[arg-type]
 
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword == "Set-Cookie" and self.trick is strange:
+            value = f"{value.partition('=')[0]}=another"
+        super().send_header(keyword, value)
+
     def write_body(self, parts: list[bytes]) -> None:
-        if self.trick is None:
+        if self.trick in {None, strange}:
             super().write_body(parts)
         else:
             self.parts = parts
@@ -95,6 +101,18 @@ def truncated(handler: FaultyHandler) -> None:
     handler.wfile.write(b"%X\r\n%s" % (len(whole), whole[: len(whole) // 2]))
     handler.wfile.flush()
     handler.close_connection = True
+
+
+def torn(handler: FaultyHandler) -> None:
+    """Half of the first chunk, and then the machine crashes."""
+    whole = b"".join(handler.parts)
+    handler.wfile.write(b"%X\r\n%s" % (len(whole), whole[: len(whole) // 2]))
+    handler.wfile.flush()
+    reset(handler)
+
+
+def strange(_: FaultyHandler) -> None:
+    """The answer comes with cookies that the server itself does not know."""
 
 
 def nonsense(handler: FaultyHandler) -> None:

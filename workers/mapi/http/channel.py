@@ -32,6 +32,13 @@ EXPIRES = 900.0
 _CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
+#: What stands in an error of the line, and what may help.
+_ADVICE = {
+    "WRONG_VERSION_NUMBER": "there is no TLS at that port: mapi+http:, or another port",
+    "CERTIFICATE_VERIFY_FAILED": "--ca-file FILE says whom else to trust",
+}
+
+
 class Channel:
     """Requests to one endpoint, in one context. Not to be used by two threads at a time."""
 
@@ -52,7 +59,7 @@ class Channel:
         try:
             response = self._send(self._request(request_type, identity, body))
         except httpx.HTTPError as error:
-            raise ConnectionLost(f"{type(error).__name__}: {error}") from error
+            raise ConnectionLost(self._told(error)) from error
         except TokenError as error:
             raise RpcError(HResult.MAPI_E_LOGON_FAILED, str(error)) from error
         self._judge_status(response)
@@ -100,6 +107,11 @@ class Channel:
         finally:
             response.close()
         return response
+
+    def _told(self, error: httpx.HTTPError) -> str:
+        said = str(error) or type(error).__name__
+        advice = next((f"; {what}" for sign, what in _ADVICE.items() if sign in said), "")
+        return f"{httpx.URL(self._url).netloc.decode()}: {said}{advice}"
 
     def _judge_status(self, response: httpx.Response) -> None:
         """Raises RpcError, ConnectionLost for whatever is not 200 OK."""

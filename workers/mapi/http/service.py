@@ -85,6 +85,7 @@ class MapiHttpService:
         try:
             for entry in AddressBook(self._endpoint).entries():
                 if name := entry.address or entry.dn:
+                    self._names.know(name, entry.dn)
                     yield name
         except (RpcError, ConnectionLost) as error:
             raise _told(error, "QueryRows") from error
@@ -124,6 +125,11 @@ class Names:
             if len(self._known) > MOST_KNOWN:
                 self._known.clear()
             self._expected.update(dict.fromkeys(name for name in names if name not in self._known and not _is_dn(name)))
+
+    def know(self, name: str, dn: str | None) -> None:
+        """The DN of a name that somebody came across: nobody needs to be asked for it."""
+        if dn and len(self._known) < MOST_KNOWN:
+            self._known[name] = dn
 
     def dn_of(self, name: str) -> str:
         """Raises MapiError, MAPI_E_NOT_FOUND where no such mailbox is known."""

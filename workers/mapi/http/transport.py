@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from workers.mapi.hresults import HResult
 from workers.mapi.http.bodies import DISCONNECT, ConnectRequest, ConnectResponse, ExecuteRequest, ExecuteResponse
 from workers.mapi.http.channel import Channel
 from workers.mapi.http.frames import unwrap, wrap
@@ -84,6 +85,11 @@ class HttpTransport:
             except ConnectionLost:
                 self._drop(context)
                 raise
+            except RpcError as refusal:
+                if refusal.code != HResult.MAPI_E_LOGON_FAILED:
+                    raise
+                self._drop(context)  # not the mailbox's trouble: a new Connect shows whether it is the account's
+                raise ConnectionLost(refusal.said) from refusal
             found.used = self._clock()
         return unwrap(ExecuteResponse.decode(body).rop_buffer)
 
