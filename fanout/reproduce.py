@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.errors import UsageError
+from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.fleet import open_all
 from workers.access import ANYBODY, Access
 from workers.article import (
@@ -16,7 +16,7 @@ from workers.article import (
     together,
     try_statement,
 )
-from workers.causes import MailboxError
+from workers.causes import Cause, MailboxError
 from workers.servers import scheme_of, server_at
 from workers.urls import ServerUrlError
 
@@ -42,7 +42,11 @@ def chosen(words: Sequence[str]) -> list[str]:
 
 
 def reproduce(names: Sequence[str], server: str = SERVER, access: Access = ANYBODY) -> Iterator[Finding]:
-    """Try statements, one after the other. Raises UsageError for a server that does not speak MAPI, or can't be had."""
+    """Try statements, one after the other.
+
+    Raises UsageError for a server that does not speak MAPI, CredentialsError for one that refuses the account, StoppedError
+    for one that does not answer.
+    """
     try:
         if not scheme_of(server).speaks_mapi:
             raise UsageError(f"{server!r} does not speak MAPI, of which the article is; sim: and mapi+https: do")
@@ -52,7 +56,9 @@ def reproduce(names: Sequence[str], server: str = SERVER, access: Access = ANYBO
     try:
         laboratory = Laboratory(service)
     except MailboxError as error:
-        raise UsageError(f"the mailboxes of {server!r} can't be listed: {error}") from error
+        if error.cause is Cause.CREDENTIALS:
+            raise CredentialsError(f"the server refuses the account: {error}; nothing is tried again") from error
+        raise StoppedError(f"the mailboxes of {server!r} can't be listed: {error}") from error
     for name in names:
         yield _s9(laboratory, server, access) if name == "S9" else try_statement(name, laboratory)
 
