@@ -22,7 +22,7 @@ from workers import holding
 from workers.failures import describe
 from workers.holding import Holder
 from workers.lanes import Lanes
-from workers.linux import DUMP, resident
+from workers.linux import DUMP, leave_no_core, resident
 from workers.loading import load
 from workers.messages import (
     Begin,
@@ -152,6 +152,8 @@ def _work(pipe: Pipe, place: _Place) -> None:
     begin = next(messages, None)
     if not isinstance(begin, Begin):
         return
+    if begin.access.user:
+        leave_no_core()
     try:
         server = server_at(begin.server, separate_connections=begin.separate_connections, access=begin.access)
         job = load(begin.job, begin.options) if begin.job else None

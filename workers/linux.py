@@ -1,9 +1,10 @@
-"""What only Linux has: two calls of prctl(2) that Python has no name for, which do nothing elsewhere, and /proc."""
+"""What only Linux has: two calls of prctl(2) that Python has no name for, which do nothing elsewhere, /proc, and core dumps."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 
@@ -45,6 +46,15 @@ def resident(process: int | str = "self") -> int:
             return int(statm.read(128).split()[1]) * _PAGE
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+def leave_no_core() -> None:
+    """Have a crash write no memory to a file, for a password is in it; what this process starts writes none either.
+
+    The kernel hands a core dump to a program (systemd-coredump, say) even at a limit of 0, but not at one of 1 byte.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (min(1, hard) if hard >= 0 else 1, hard))
 
 
 def is_ending(process: int) -> bool:

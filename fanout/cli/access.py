@@ -11,6 +11,7 @@ import msgspec
 from fanout.credentials import VARIABLE, Source, take_from_environment
 from fanout.errors import UsageError
 from workers.access import ANYBODY, Access
+from workers.linux import leave_no_core
 
 ACCOUNT: list[Any] = [
     click.option("--user", metavar="NAME", help="The account that opens the mailboxes; asks for its password."),
@@ -69,6 +70,7 @@ def _source(given: dict[str, Any]) -> Source:
 
 
 def _password(source: Source, user: str, from_environment: str | None) -> str:
+    leave_no_core()
     found = source.password(user)
     return found if found is not None else from_environment or _asked_for(user)
 
