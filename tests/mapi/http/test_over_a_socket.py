@@ -14,9 +14,12 @@ from workers.access import Access
 from workers.causes import Cause
 from workers.jobs import load
 from workers.mailbox import Mailbox
+from workers.mapi.buffers import decode_request_buffer
 from workers.mapi.hresults import MapiError
 from workers.mapi.http.transport import HttpTransport
 from workers.mapi.mailbox import MapiSession
+from workers.mapi.profile import OpenStoreFlags
+from workers.mapi.rops import LogonRequest
 from workers.mapi.transport import RpcError
 from workers.servers import Session, server_at
 from workers.simulated.web import Account
@@ -275,6 +278,7 @@ def test_an_account_whose_password_is_right_is_let_in() -> None:
         (webs.unauthorized, Cause.UNREACHABLE),
         (webs.truncated, Cause.UNREACHABLE),
         (webs.torn, Cause.UNREACHABLE),
+        (webs.late, Cause.UNREACHABLE),
         (webs.nonsense, Cause.PROTOCOL),
         (webs.stall, Cause.UNREACHABLE),
     ],
@@ -294,18 +298,11 @@ def test_trouble_at_one_mailbox_is_that_mailboxs_and_can_pass(trick: webs.Trick,
         assert found[1].cause is cause
 
 
-def test_a_connection_that_is_cut_before_anything_was_done_costs_nothing() -> None:
-    with web("sim:5", {("Execute", 4): webs.reset}) as server:
-        found = visited(
-            connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
-        )
-
-        assert not [each for each in found if isinstance(each, MapiError)]
-        assert server.simulated.connections == 1
-
-
-def test_an_idle_connection_that_was_closed_is_no_lost_context() -> None:
-    with web("sim:5", {("Execute", 4): webs.closing}) as server:
+@pytest.mark.parametrize("trick", [webs.reset, webs.closing, webs.pondering])
+def test_a_connection_cut_or_closed_between_requests_and_an_answer_that_takes_long_cost_nothing(
+    trick: webs.Trick,
+) -> None:
+    with web("sim:5", {("Execute", 4): trick}) as server:
         found = visited(
             connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
         )
@@ -324,6 +321,24 @@ def test_a_lost_context_costs_the_mailbox_under_way_and_is_made_anew(trick: webs
         assert [isinstance(each, MapiError) for each in found] == [False, True, False, False, False]
         assert found[1].cause is Cause.UNREACHABLE
         assert server.simulated.connections == 2
+
+
+@pytest.mark.parametrize(("words", "admin"), [("", 0), ("?admin=yes", OpenStoreFlags.USE_ADMIN_PRIVILEGE)])
+def test_an_administrator_says_so_at_each_logon(monkeypatch: pytest.MonkeyPatch, words: str, admin: int) -> None:
+    with web("sim:2") as server:
+        heard: list[bytes] = []
+        own = server.simulated.execute
+
+        def listen(context: int, rop_buffer: bytes) -> bytes:
+            heard.append(rop_buffer)
+            return own(context, rop_buffer)
+
+        monkeypatch.setattr(server.simulated, "execute", listen)
+        visited(connected(server.url + words), 2, lambda mailbox: mailbox.address, names_of(server.url))
+
+    logons, _ = decode_request_buffer(heard[0])
+    asked = [each.open_flags & OpenStoreFlags.USE_ADMIN_PRIVILEGE for each in logons if isinstance(each, LogonRequest)]
+    assert asked == [admin, admin]
 
 
 def test_a_mailbox_without_rights_is_denied_and_never_empty() -> None:

@@ -115,6 +115,18 @@ def strange(_: FaultyHandler) -> None:
     """The answer comes with cookies that the server itself does not know."""
 
 
+def pondering(handler: FaultyHandler) -> None:
+    """The answer comes after the server has said more than once that it is at work."""
+    preamble, *rest = handler.parts
+    done = preamble.removeprefix(b"PROCESSING\r\n")
+    Handler.write_body(handler, [b"PROCESSING\r\n", b"PEND", b"ING\r\nPENDING\r\n", done, *rest])
+
+
+def late(handler: FaultyHandler) -> None:
+    """The server finds only when it is done that there is no such context any more."""
+    Handler.write_body(handler, [b"PROCESSING\r\nDONE\r\nX-ResponseCode: 10\r\n\r\n"])
+
+
 def nonsense(handler: FaultyHandler) -> None:
     """A whole answer that is none."""
     Handler.write_body(handler, [b"PROCESSING\r\nDONE\r\n\r\n", b"\0" * 8 + b"nonsense"])
