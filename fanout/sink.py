@@ -47,7 +47,7 @@ class Sink:
             return cls(os.fdopen(os.dup(sys.stdout.fileno()), "wb"), "stdout")
         if Path(path).suffix != ".jsonl":
             raise UsageError(
-                f"-o {path}: results are written as JSONL, to a file whose name ends in .jsonl, or to - for stdout"
+                f"-o {path}: results are written as JSONL, to a file whose name ends in .jsonl, or to - for stdout; `fanout export` makes CSV and Parquet of a run"
             )
         # A file that is empty is nothing to lose: a run that was killed before it began leaves one.
         replace = force or (os.path.isfile(path) and os.path.getsize(path) == 0)

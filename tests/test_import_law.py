@@ -44,10 +44,11 @@ WRAPPERS = {
         "workers/mapi/http/endpoint.py",
     },
     "spnego": {"workers/mapi/http/authentication.py"},
-    "sqlite3": {"fanout/roster.py", "fanout/runfile.py"},
+    "sqlite3": {"fanout/roster.py", "fanout/comparison.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
         "fanout/cli/access.py",
+        "fanout/cli/comparing.py",
         "fanout/cli/looking.py",
         "fanout/cli/reproducing.py",
         "fanout/cli/running.py",

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from fanout.cli.comparing import diff, runs
 from fanout.cli.looking import export, mailboxes, plan, show
 from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
@@ -64,5 +65,5 @@ def cli() -> None:
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, mailboxes, plan, export, show, reproduce, serve):
+for _command in (run, resume, mailboxes, plan, export, show, runs, diff, reproduce, serve):
     cli.add_command(_command)

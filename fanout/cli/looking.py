@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fanout import summary
+from fanout import summary, tables
 from fanout.cli.words import MAILBOXES, WORKFORCE, give, say, words_of
 from fanout.cli.words import show as show_line
 from fanout.conduct import Conductor
-from fanout.errors import ReaderGoneError, StoppedError
+from fanout.errors import ReaderGoneError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.partition import chunks
 from fanout.runfile import RunFile
@@ -74,15 +74,21 @@ def _survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
 
 @click.command()
 @click.argument("run_file", type=click.Path(path_type=Path))
-@click.option("-o", "output", required=True, metavar="FILE", help="FILE.jsonl, or - for stdout.")
+@click.option("-o", "output", required=True, metavar="FILE", help="FILE.jsonl, .csv or .parquet, or - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def export(run_file: Path, output: str, *, force: bool) -> None:
     """Write the records of a run, in the order of its roster.
 
     \b
-    fanout export census-20261122-120000.fanout -o census.jsonl
+    fanout export census-20261122-120000.fanout -o census.csv
     """
     with RunFile.open(run_file) as file:
+        write = tables.WRITERS.get(Path(output).suffix)
+        if write:
+            if Path(output).exists() and not force:
+                raise UsageError(f"-o {output}: the file is there already; --force replaces it")
+            write(Path(output), file.outcomes)
+            return
         sink = Sink.open(output, force=force)
         try:
             for lines in file.lines():

@@ -1,0 +1,71 @@
+"""The commands over several run files: those of a folder, and what changed between two."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from fanout import comparison, gathering
+from fanout.cli.words import say
+from fanout.cli.words import show as show_line
+from fanout.comparison import Kind
+from fanout.gathering import Entry
+from fanout.runfile import RunFile
+
+#: The columns of `fanout runs`.
+_COLUMNS = ("run file", "job", "server", "begun", "done", "failed", "of", "state")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+def runs(folder: Path) -> None:
+    """List the run files of a folder: what was run, when, and what it came to.
+
+    \b
+    fanout runs
+    """
+    rows: list[tuple[str, ...]] = [_COLUMNS]
+    unread = []
+    for entry in gathering.entries(folder):
+        if isinstance(entry, Entry):
+            rows.append(_row(entry))
+        else:
+            unread.append(entry)
+    if len(rows) > 1:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            show_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in unread:
+        say(line)
+    say(f"{len(rows) - 1:,} runs in {folder}")
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    numbers = (f"{number:,}" for number in (entry.done, entry.failed, entry.count))
+    return (entry.name, entry.job, entry.server, entry.begun[:16].replace("T", " "), *numbers, entry.state)
+
+
+@click.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+def diff(before: Path, after: Path) -> None:
+    """Show what changed between two runs of a job: mailboxes that are new, gone, or came to something else.
+
+    \b
+    fanout diff census-20261121-120000.fanout census-20261122-120000.fanout
+    """
+    kinds: Counter[Kind] = Counter()
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(RunFile.open(path)) for path in (before, after))
+        comparison.check_comparable(first, second)
+        for change in comparison.changes(first.outcomes(), second.outcomes()):
+            kinds[change.kind] += 1
+            if change.kind is not Kind.SAME:
+                show_line(f"{change.mailbox}\t{change.kind}\t{change.what}")
+        totals = (file.facts().get("totals") for file in (first, second))
+        for line in comparison.differences(*totals):
+            say(f"totals  {line}")
+    say(comparison.summary(kinds))
