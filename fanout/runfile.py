@@ -11,6 +11,7 @@ is committed agrees with itself. The process that works on a run holds a lock on
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import sqlite3
@@ -318,6 +319,10 @@ class RunFile:
         """The outcomes that failed, in the order of the roster."""
         for (line,) in self._query("SELECT line FROM failed ORDER BY ordinal"):
             yield from read_records(line)
+
+    def slowest(self, count: int) -> list[Outcome]:
+        """The outcomes whose last visit took longest, the slowest first. Every record is looked at."""
+        return heapq.nlargest(count, self.outcomes(), key=lambda outcome: outcome.seconds or 0.0)
 
     def attempts(self, ordinal: int) -> Iterator[tuple[str, Outcome]]:
         """When each attempt at a mailbox failed that was followed by another one, and its record."""

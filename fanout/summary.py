@@ -59,6 +59,8 @@ def of_run(file: RunFile) -> Iterator[str]:
     if attempts:
         yield f"attempts  {attempts:,} failed and were followed by another one"
     yield from _causes(file.before().failed)
+    if at_work is None:
+        yield from _retries(file)
     done, failed = file.counts()
     if at_work is None:
         yield from _ending(done, failed, told["roster"]["count"], file.path)
@@ -129,6 +131,18 @@ def _totals(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of resul
 def _causes(causes: Counter[Any]) -> Iterable[str]:
     if causes:
         yield "failed    " + ", ".join(f"{count:,} {cause}" for cause, count in causes.most_common())
+
+
+def _retries(file: RunFile) -> Iterator[str]:
+    """The command that visits again what failed, cause by cause."""
+    for cause, _ in file.before().failed.most_common():
+        yield f"  to visit them again: fanout resume {shlex.quote(str(file.path))} --only-failed={cause}"
+
+
+def of_slowest(file: RunFile, count: int) -> Iterator[str]:
+    """A line for each of the mailboxes that took longest, the slowest first. Seconds are those of the last visit."""
+    for outcome in file.slowest(count):
+        yield f"{outcome.mailbox}\t{outcome.seconds:.3f} s\t{'done' if outcome.ok else 'failed'}"
 
 
 def _ending(done: int, failed: int, count: int, path: Path) -> Iterator[str]:

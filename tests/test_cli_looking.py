@@ -82,6 +82,19 @@ def test_runs_of_different_jobs_are_not_compared(tmp_path: Path) -> None:
     assert "different jobs" in str(found.exception)
 
 
+def test_the_slowest_mailboxes_are_named_the_slowest_first(tmp_path: Path) -> None:
+    lines = b"".join(
+        b'{"mailbox":"u%d","ok":true,"result":1,"attempts":1,"seconds":%d}\n' % (number, seconds)
+        for number, seconds in enumerate([1, 9, 4])
+    )
+    with RunFile.create(tmp_path / "a.fanout") as file:
+        file.keep(Found(1, 0, 3, lines, b"3"), 1)
+
+    found = look("show", tmp_path / "a.fanout", "--slowest", "2")
+
+    assert found.stdout.splitlines() == ["u1\t9.000 s\tdone", "u2\t4.000 s\tdone"]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_a_run_is_exported_as_a_table_and_a_file_that_is_there_is_kept(tmp_path: Path, name: str) -> None:
     pytest.importorskip("pyarrow")

@@ -257,6 +257,7 @@ def test_a_run_file_shows_its_run(file: RunFile) -> None:
         f"  ended   {sitting.ended}",
         "totals    1,200 messages",
         "failed    1 denied",
+        f"  to visit them again: fanout resume {file.path} --only-failed=denied",
         f"to go on with it: fanout resume {file.path}",
         "1 done, 1 failed, of 10",
     ]

@@ -104,7 +104,8 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
 @click.argument("run_file", type=click.Path(path_type=Path))
 @click.argument("mailbox", required=False)
 @click.option("--failed", is_flag=True, help="Name each mailbox that failed, with its cause.")
-def show(run_file: Path, mailbox: str | None, *, failed: bool) -> None:
+@click.option("--slowest", type=click.IntRange(1), metavar="N", help="Name the N mailboxes that took longest.")
+def show(run_file: Path, mailbox: str | None, *, failed: bool, slowest: int | None) -> None:
     """Show the summary of a run, its failures, or one mailbox with what the job printed.
 
     \b
@@ -115,6 +116,8 @@ def show(run_file: Path, mailbox: str | None, *, failed: bool) -> None:
             lines = summary.of_mailbox(file, mailbox)
         elif failed:
             lines = summary.of_failures(file)
+        elif slowest:
+            lines = summary.of_slowest(file, slowest)
         else:
             lines = summary.of_run(file)
         for line in lines:
