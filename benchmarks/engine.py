@@ -1,6 +1,6 @@
 """The engine alone: null mailboxes, a function that returns an int. `python -m benchmarks.engine`
 
-    limit       two forked processes call the same function and marshal pre-split ids in batches into a pipe; no bookkeeping
+    limit       the yardstick, benchmarks/limit.py
     memory      fanout, results merged in memory, slots and accounting on
     records     fanout, whole records, merged in memory
     run file    fanout, whole records, into a run file
@@ -11,8 +11,6 @@ CPU seconds of all processes are the column that counts; ratios are medians over
 
 from __future__ import annotations
 
-import marshal
-import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 import fanout
+from benchmarks.limit import batches
 from benchmarks.measure import Cost, interleaved, machine, median, ratio
 from fanout import Recording, facts
 from fanout.conduct import Conductor, Mailboxes, Outlet, Task, Workforce
@@ -41,28 +40,7 @@ def one(mailbox: object) -> int:  # noqa: ARG001 - the smallest job there is
 
 
 def limit(count: int, chunk: int) -> int:
-    """The yardstick: nothing but the calls, and the results through a pipe."""
-    total = 0
-    ends = []
-    for number in range(WORKERS):
-        read, write = os.pipe()
-        if not os.fork():
-            _write_all(write, range(number * count // WORKERS, (number + 1) * count // WORKERS), chunk)
-        os.close(write)
-        ends.append(read)
-    for end in ends:
-        with os.fdopen(end, "rb") as pipe:
-            while header := pipe.read(4):
-                total += sum(marshal.loads(pipe.read(int.from_bytes(header, "little"))))
-        os.wait()
-    return total
-
-
-def _write_all(write: int, ids: range, chunk: int) -> None:
-    for first in range(0, len(ids), chunk):
-        batch = marshal.dumps([one(number) for number in ids[first : first + chunk]])
-        os.write(write, len(batch).to_bytes(4, "little") + batch)
-    os._exit(0)
+    return sum(map(sum, batches(one, count, WORKERS, chunk)))
 
 
 def executor(count: int, chunk: int) -> int:

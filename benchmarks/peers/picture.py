@@ -1,0 +1,123 @@
+"""The findings as one picture: a panel a row, a line a contender, the same order in all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.peers.contenders import LIMIT, OURS
+from benchmarks.peers.tables import best, noted, wall
+from benchmarks.peers.trials import Row, ideal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from benchmarks.peers.tables import Figures
+
+#: Colours that those who see few can tell apart (Okabe and Ito), and by lightness, too.
+COLOURS = {OURS: "#0072B2", LIMIT: "#999999"}
+PEER = "#D55E00"
+
+GREY = "#555555"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One thing that is compared: a value for each contender that came so far, and where the best would stand."""
+
+    title: str
+    values: dict[str, float]
+    target: float
+    digits: int = 1
+    logarithmic: bool = True
+
+
+def draw(found: list[Figures], where: str, path: Path) -> None:
+    """Write the picture, in the format that the file's name ends with."""
+    panels = _panels(found)
+    names = list(dict.fromkeys(name for each in found for name in each.found))
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    with mpl.rc_context({"font.size": 9, "font.family": "DejaVu Sans", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(3.4 * columns + 1.2, (0.24 * len(names) + 1.0) * rows + 0.5), layout="constrained")
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+        for panel, axis in zip(panels, axes, strict=False):
+            _draw(panel, axis, names)
+        for axis in axes[len(panels) :]:
+            axis.set_axis_off()
+        figure.suptitle(where, fontsize=7.5, color=GREY, x=0.99, y=0.005, ha="right", va="bottom")
+        figure.savefig(path, dpi=110)
+
+
+def _panels(found: list[Figures]) -> list[Panel]:
+    panels = [
+        Panel(f"{letter}\nCPU / limit", ratios, 1.0)
+        for each in found
+        if (letter := _TITLES.get(each.cell.row))
+        and (ratios := _known({name: each.ratio(name) for name in each.found}))
+    ]
+    if skewed := [each for each in found if each.cell.row is Row.SKEWED]:
+        least = ideal(skewed[0].cell.count, skewed[0].cell.workers)
+        times = {name: best(skewed, name).median(name, wall) for name in skewed[0].found}
+        ratios = {name: seconds / least for name, seconds in _known(times).items()}
+        panels.append(
+            Panel(f"d) skewed sleeps, {skewed[0].cell.workers} workers\ncall to return / ideal", ratios, 1.0, 2)
+        )
+    if starts := [each for each in found if each.cell.row is Row.START]:
+        of = starts[-1]
+        times = {name: of.median(name, noted("all")) for name in of.found}
+        panels.append(Panel(f"e) {of.cell.workers} workers\nthe last one at work, s", _known(times), 0.3, 2))
+    panels += [_lost(each) for each in found if each.cell.row is Row.POISONED]
+    return panels
+
+
+_TITLES = {
+    Row.NOOPS: "a) no-ops",
+    Row.TOLD: "a+) with cause, attempts, seconds",
+    Row.FIELDS: "b) dicts of 10 fields",
+    Row.LARGE: "c) results of 64 KiB",
+}
+
+
+def _lost(of: Figures) -> Panel:
+    delivered = _known({name: of.note(name, "delivered") for name in of.found})
+    percent = {name: 100 * count / (of.cell.trial_of(name).count - 1) for name, count in delivered.items()}
+    return Panel("f) one item ends its process\n% of the others delivered", percent, 100.0, 2, logarithmic=False)
+
+
+def _known(values: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _draw(panel: Panel, axis: Axes, names: list[str]) -> None:
+    axis.set_title(panel.title, fontsize=9, loc="left", linespacing=1.4)
+    axis.axvline(panel.target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    lowest, highest = min(panel.values.values()), max(panel.values.values())
+    for name, value in panel.values.items():
+        colour = COLOURS.get(name, PEER)
+        axis.plot(value, names.index(name), "o", color=colour, markersize=6)
+        axis.annotate(
+            f"{value:,.{panel.digits if value < 100 else 0}f}",
+            (value, names.index(name)),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=colour,
+        )
+    if panel.logarithmic:
+        axis.set_xscale("log")
+        axis.set_xlim(min(lowest, panel.target) / 1.4, max(highest, panel.target) * 4)
+    else:
+        axis.set_xlim(0, highest * 1.25)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0)
+    axis.spines[["top", "right", "left"]].set_visible(False)
