@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,81 +16,70 @@ if TYPE_CHECKING:
 
     from benchmarks.scale import Line
 
-#: Colours and marks that those who see few colours can tell apart (Okabe and Ito).
-STYLES = {
-    "sim": ("#D55E00", "s", "census of sim:"),
-    "null": ("#0072B2", "o", "null:"),
-    "decisions": ("#0072B2", "D", "the parent's decisions"),
-}
-
 GREY = "#555555"
 
-MEASURES = {"CPU µs a mailbox": ("sim", "null"), "instructions a mailbox": ("decisions",)}
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row of the picture. The colours are some that those who see few can tell apart (Okabe and Ito)."""
+
+    title: str
+    colour: str
+    scale: float
+
+
+MEASURES = {
+    "sim": Measure("a census of sim:, CPU µs a mailbox", "#D55E00", 1e6),
+    "null": Measure("null:, CPU µs a mailbox", "#0072B2", 1e6),
+    "decisions": Measure("what the parent decides and merges, instructions a mailbox", "#009E73", 1.0),
+}
 
 
 def draw(lines: list[Line], where: str, path: Path) -> None:
     """Write the picture, in the format that the file's name ends with."""
-    there = {line.point.of for line in lines}
-    measures = [measure for measure, kinds in MEASURES.items() if there & set(kinds)]
+    kinds = [kind for kind in MEASURES if any(line.point.of == kind for line in lines)]
     with mpl.rc_context({"font.size": 9, "font.family": "DejaVu Sans", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(8.4, 2.9 * len(measures) + 0.3), layout="constrained")
-        axes = figure.subplots(len(measures), 2, sharey="row", squeeze=False)
-        for row, measure in enumerate(measures):
-            for column, along in enumerate(("mailboxes", "workers")):
-                axis = axes[row, column]
-                for kind in MEASURES[measure]:
-                    _draw([line for line in lines if (line.point.of, line.point.along) == (kind, along)], axis)
-                _dress(axis, along)
-            axes[row, 0].set_title(measure, fontsize=9, loc="left")
-            lowest = axes[row, 0].get_ylim()[0]
-            axes[row, 0].set_ylim(lowest / 2, axes[row, 0].get_ylim()[1] * 2)
-        figure.suptitle(where, fontsize=7, color=GREY, x=0.99, y=0.005, ha="right", va="bottom")
+        figure = Figure(figsize=(8.4, 2.0 * len(kinds) + 0.5), layout="constrained")
+        axes = figure.subplots(len(kinds), 2, sharey="row", sharex="col", squeeze=False)
+        for row, kind in zip(axes, kinds, strict=True):
+            for axis, along in zip(row, ("mailboxes", "workers"), strict=True):
+                _draw([line for line in lines if (line.point.of, line.point.along) == (kind, along)], axis)
+            row[0].set_title(MEASURES[kind].title, fontsize=9, loc="left")
+            row[0].set_ylim(0, 1.3 * row[0].get_ylim()[1])
+        for axis, along in zip(axes[-1], ("mailboxes", "workers"), strict=True):
+            axis.set_xlabel(along)
+        axes[0][1].set_xticks([1, 4, 16, 64, 256])
+        figure.supxlabel(where, fontsize=7, color=GREY, x=0.99, ha="right")
         figure.savefig(path, dpi=110)
 
 
 def _draw(lines: list[Line], axis: Axes) -> None:
-    if not lines:
-        return
-    colour, mark, label = STYLES[lines[0].point.of]
-    scale = 1.0 if lines[0].point.of == "decisions" else 1e6
+    """The median as a line, from the least to the most as a band."""
+    measure = MEASURES[lines[0].point.of]
     places = [line.point.at for line in lines]
-    least, middle, most = (
-        [scale * figure for figure in part] for part in zip(*(line.each() for line in lines), strict=True)
-    )
-    axis.fill_between(places, least, most, color=colour, alpha=0.15, linewidth=0)
-    axis.plot(places, middle, marker=mark, markersize=5, color=colour, linewidth=1.4)
-    for place, value in ((places[0], middle[0]), (places[-1], middle[-1])):
+    figures = ([measure.scale * figure for figure in line.each()] for line in lines)
+    least, middle, most = zip(*figures, strict=True)
+    axis.fill_between(places, least, most, color=measure.colour, alpha=0.18, linewidth=0)
+    axis.plot(places, middle, marker="o", markersize=4.5, color=measure.colour, linewidth=1.4)
+    for place, value in zip(places, middle, strict=True):
         axis.annotate(
-            f"{value:,.3g}",
+            f"{value:,.{3 if value < 1000 else 4}g}",
             (place, value),
             xytext=(0, 7),
             textcoords="offset points",
             ha="center",
-            fontsize=8,
-            color=colour,
+            fontsize=7.5,
+            color=measure.colour,
         )
-    axis.annotate(
-        label,
-        (places[len(places) // 2], middle[len(places) // 2]),
-        xytext=(0, 9),
-        textcoords="offset points",
-        ha="center",
-        fontsize=8.5,
-        color=colour,
-    )
+    _dress(axis)
 
 
-def _dress(axis: Axes, along: str) -> None:
+def _dress(axis: Axes) -> None:
     axis.set_xscale("log")
-    axis.set_yscale("log")
-    if along == "workers":
-        axis.set_xticks([1, 4, 16, 64, 256])
-        axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-    axis.yaxis.set_minor_locator(NullLocator())
-    axis.margins(x=0.1)
-    axis.set_xlabel(along)
+    axis.yaxis.set_major_locator(MaxNLocator(4))
+    axis.margins(x=0.08)
     axis.grid(color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.tick_params(length=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from benchmarks.peers.contenders import LIMIT, OURS
 from benchmarks.peers.tables import best, noted, wall
@@ -41,16 +42,16 @@ def draw(found: list[Figures], where: str, path: Path) -> None:
     """Write the picture, in the format that the file's name ends with."""
     panels = _panels(found)
     names = list(dict.fromkeys(name for each in found for name in each.found))
-    columns = min(3, len(panels))
+    columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     with mpl.rc_context({"font.size": 9, "font.family": "DejaVu Sans", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(3.4 * columns + 1.2, (0.24 * len(names) + 1.0) * rows + 0.5), layout="constrained")
+        figure = Figure(figsize=(2.5 * columns + 1.5, (0.23 * len(names) + 1.0) * rows + 0.4), layout="constrained")
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
         for panel, axis in zip(panels, axes, strict=False):
             _draw(panel, axis, names)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        figure.suptitle(where, fontsize=7.5, color=GREY, x=0.99, y=0.005, ha="right", va="bottom")
+        figure.supxlabel(where, fontsize=7, color=GREY, x=0.99, ha="right")
         figure.savefig(path, dpi=110)
 
 
@@ -72,8 +73,9 @@ def _panels(found: list[Figures]) -> list[Panel]:
         of = starts[-1]
         times = {name: of.median(name, noted("all")) for name in of.found}
         panels.append(Panel(f"e) {of.cell.workers} workers\nthe last one at work, s", _known(times), 0.3, 2))
-    panels += [_lost(each) for each in found if each.cell.row is Row.POISONED]
-    return panels
+    panels += [_delivered(each) for each in found if each.cell.row is Row.POISONED]
+    panels += [_drawn(each) for each in found if each.cell.row is Row.STALLED]
+    return [panel for panel in panels if panel.values]
 
 
 _TITLES = {
@@ -84,10 +86,17 @@ _TITLES = {
 }
 
 
-def _lost(of: Figures) -> Panel:
+def _delivered(of: Figures) -> Panel:
     delivered = _known({name: of.note(name, "delivered") for name in of.found})
     percent = {name: 100 * count / (of.cell.trial_of(name).count - 1) for name, count in delivered.items()}
-    return Panel("f) one item ends its process\n% of the others delivered", percent, 100.0, 2, logarithmic=False)
+    return Panel("f) one item ends its process\nof the others, delivered, %", percent, 100.0, 2, logarithmic=False)
+
+
+def _drawn(of: Figures) -> Panel:
+    shares = {name: of.cell.share(name) for name in of.found}
+    drawn = _known({name: of.note(name, "drawn") for name in of.found})
+    whole = {name: max(mib, 0.0) / shares[name] for name, mib in drawn.items()}
+    return Panel(f"g) a stalled consumer is sent\nin {of.cell.stall:g} s, MiB", whole, 0.0, 0, logarithmic=False)
 
 
 def _known(values: dict[str, float | None]) -> dict[str, float]:
@@ -95,29 +104,44 @@ def _known(values: dict[str, float | None]) -> dict[str, float]:
 
 
 def _draw(panel: Panel, axis: Axes, names: list[str]) -> None:
-    axis.set_title(panel.title, fontsize=9, loc="left", linespacing=1.4)
     axis.axvline(panel.target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    lowest, highest = min(panel.values.values()), max(panel.values.values())
     for name, value in panel.values.items():
-        colour = COLOURS.get(name, PEER)
-        axis.plot(value, names.index(name), "o", color=colour, markersize=6)
-        axis.annotate(
-            f"{value:,.{panel.digits if value < 100 else 0}f}",
-            (value, names.index(name)),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=colour,
-        )
-    if panel.logarithmic:
-        axis.set_xscale("log")
-        axis.set_xlim(min(lowest, panel.target) / 1.4, max(highest, panel.target) * 4)
-    else:
-        axis.set_xlim(0, highest * 1.25)
+        _mark(axis, (value, names.index(name)), panel, COLOURS.get(name, PEER))
+    _scale(panel, axis)
+    axis.set_title(panel.title, fontsize=9, loc="left", linespacing=1.4)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
-    axis.tick_params(length=0)
+    axis.tick_params(which="both", length=0)
     axis.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _mark(axis: Axes, place: tuple[float, float], panel: Panel, colour: str) -> None:
+    """A dot, and its figure beside it."""
+    axis.plot(*place, "o", color=colour, markersize=6)
+    axis.annotate(
+        f"{place[0]:,.{panel.digits if place[0] < 100 else 0}f}",
+        place,
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        color=colour,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )
+
+
+def _scale(panel: Panel, axis: Axes) -> None:
+    """Room on the right for the figure of the rightmost dot."""
+    lowest, highest = min(panel.values.values()), max(panel.values.values())
+    if panel.logarithmic:
+        low, high = min(lowest, panel.target), max(highest, panel.target)
+        axis.set_xscale("log")
+        axis.set_xlim(low / (high / low) ** 0.06, high * (high / low) ** 0.3)
+        axis.xaxis.set_major_locator(LogLocator(numticks=5))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    else:
+        axis.set_xlim(-0.03 * highest, 1.3 * highest + 0.01)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
