@@ -44,11 +44,12 @@ WRAPPERS = {
         "workers/mapi/http/endpoint.py",
     },
     "spnego": {"workers/mapi/http/authentication.py"},
-    "sqlite3": {"fanout/roster.py", "fanout/comparison.py", "fanout/runfile.py"},
+    "sqlite3": {"fanout/names.py", "fanout/comparison.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
         "fanout/cli/access.py",
         "fanout/cli/comparing.py",
+        "fanout/cli/doctoring.py",
         "fanout/cli/looking.py",
         "fanout/cli/reproducing.py",
         "fanout/cli/running.py",

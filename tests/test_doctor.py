@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import resource
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fanout import doctor
+from fanout.cli import cli
+from fanout.doctor import Sign, State
+from workers.access import ANYBODY
+
+
+def of_server(url: str, mailbox: str | None = None) -> list[Sign]:
+    return list(doctor.of_server(url, ANYBODY, mailbox))
+
+
+@pytest.mark.spawns
+def test_a_machine_on_which_tests_run_is_well(tmp_path: Path) -> None:
+    signs = list(doctor.of_machine(tmp_path))
+
+    assert [sign.what for sign in signs if sign.state is State.ILL] == []
+    assert signs[-1].what == "self-test"
+    assert signs[-1].found.startswith("2,000 mailboxes visited by 2 workers")
+    assert all(sign.advice for sign in signs if sign.state is not State.WELL)
+
+
+@pytest.mark.spawns
+def test_a_server_is_looked_at_up_to_a_message() -> None:
+    signs = of_server("sim:3?folders=2")
+
+    assert [(sign.state, sign.what) for sign in signs] == [
+        (State.WELL, "account"),
+        (State.WELL, "roster"),
+        (State.WELL, "reading"),
+    ]
+    assert "was read" in signs[-1].found
+
+
+@pytest.mark.spawns
+@pytest.mark.parametrize(
+    ("url", "what", "advice"),
+    [
+        ("sim:3?account=refused", "account", "ask for the account's name"),
+        ("sim:3?denied=1.0", "reading", "ask for the right to read every mailbox"),
+        ("imap://127.0.0.1:{port}", "roster", "name one with --mailbox"),
+    ],
+)
+def test_what_a_server_refuses_comes_with_what_to_ask_for(url: str, what: str, advice: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        *_, last = of_server(url.format(port=listening.getsockname()[1]))
+
+    assert (last.state, last.what) == (State.ILL, what)
+    assert last.advice.startswith(advice)
+
+
+def test_a_port_where_nobody_listens_ends_the_look() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # taken, and nobody listens there
+        *_, last = of_server(f"imaps://127.0.0.1:{closed.getsockname()[1]}")
+
+    assert (last.state, last.what) == (State.ILL, "connection")
+    assert "refused" in last.found
+
+
+def test_a_name_that_can_not_be_found_ends_the_look() -> None:
+    [sign] = of_server("imaps://" + "a" * 70 + ".invalid")  # no label is as long, so that nobody is asked
+
+    assert (sign.state, sign.what) == (State.ILL, "name")
+
+
+def test_few_descriptors_are_said_with_the_workers_they_are_enough_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        resource, "getrlimit", lambda which: (256, 1024) if which == resource.RLIMIT_NOFILE else (-1, -1)
+    )
+
+    assert next(doctor._limits()) == Sign(
+        State.SO_SO, "open files", "1,024: enough for 192 workers", "raise `ulimit -Hn` for more"
+    )
+
+
+@pytest.mark.spawns
+def test_the_command_says_each_look_in_a_line_and_what_has_to_be_mended() -> None:
+    found = CliRunner().invoke(cli, ["doctor", "--server", "sim:3?denied=1.0"], standalone_mode=False)
+
+    assert found.return_value == 1
+    assert "FAIL  reading" in found.stdout
+    assert found.stderr == "1 of these have to be mended\n"
+
+
+def test_a_mailbox_of_no_server_is_a_mistake() -> None:
+    found = CliRunner().invoke(cli, ["doctor", "--mailbox", "anna"])
+
+    assert str(found.exception) == "--mailbox anna without --server: where is it?"
