@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 import fanout
-from fanout import Limits, Policy, UsageError
-from tests.chaos.test_poison import EXPECTED
+from fanout import Limits, Policy, UsageError, watch
+from tests.chaos.test_poison import EXPECTED, HASTE, LEISURE
 from tests.poison import poisoned
 from tests.processes import below
 from workers.causes import Cause
@@ -76,9 +76,15 @@ def test_a_concurrency_above_the_capacity_is_refused_with_the_arithmetic() -> No
         fanout.run("census", server="sim:10", concurrency=0)
 
 
-def test_every_kind_of_poison_fails_its_mailbox_and_no_other_though_many_are_under_way() -> None:
-    expected = EXPECTED | {"hang_deaf": Cause.JOB}  # only the main thread may ask for signals to be ignored
-    del expected["stop"]  # a thread that stops its process may be done with its mailbox before that takes effect
+@pytest.mark.parametrize(("limits", "some"), [HASTE, LEISURE], ids=["haste", "leisure"])
+def test_every_kind_of_poison_fails_its_mailbox_and_no_other_though_many_are_under_way(
+    limits: Limits, some: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PAUSE", 0.5)
+    expected = {kind: EXPECTED[kind] for kind in sorted(some)}
+    if "hang_deaf" in expected:
+        expected["hang_deaf"] = Cause.JOB  # only the main thread may ask for signals to be ignored
+    expected.pop("stop", None)  # a thread that stops its process may be done with its mailbox before that takes effect
     chosen = Random(5).sample(range(200), len(expected))
     kinds = {f"null-{ordinal:08}": kind for ordinal, kind in zip(chosen, expected, strict=True)}
     with fanout.run(
@@ -87,7 +93,7 @@ def test_every_kind_of_poison_fails_its_mailbox_and_no_other_though_many_are_und
         workers=2,
         concurrency=3,
         options={"kinds": kinds},
-        policy=Policy(Limits(timeout=2.0, grace=0.2, max_rss=300 * 2**20), retries=0),
+        policy=Policy(limits, retries=0),
     ) as found:
         errors = {outcome.mailbox: outcome.error for outcome in found}
 
