@@ -1,4 +1,4 @@
-"""What the kernel grants the processes of this machine, or of this container: memory, the news that it ran out, descriptors.
+"""What the kernel grants the processes of this machine, or of this container: memory, the news that it ran out, time, descriptors.
 
 Control groups of version 2 and 1 are read where distributions mount them. A limit holds for a group and all below it, so
 each directory on the way up counts; a container may see only the last of them.
@@ -38,6 +38,23 @@ def memory_limit(root: Path = _ROOT) -> int | None:
         if (text := _text(group / name).strip()).isdecimal()
     ]
     return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
+
+
+def cpu_limit(root: Path = _ROOT) -> float | None:
+    """How many cores' worth of time the control groups of this process allow; None where they set no limit."""
+    limits = []
+    for group in _groups_of(root, "cpu"):
+        v1 = f"{_text(group / 'cpu.cfs_quota_us').strip()} {_text(group / 'cpu.cfs_period_us').strip()}"
+        quota, _, period = (_text(group / "cpu.max").strip() or v1).partition(" ")
+        if quota.isdecimal() and period.isdecimal():  # "max" is no limit in version 2, and -1 in version 1
+            limits.append(int(quota) / int(period))
+    return min(limits, default=None)
+
+
+def cpu_model(root: Path = _ROOT) -> str:
+    """What the processor calls itself."""
+    lines = (line.partition(":") for line in _text(root / "proc/cpuinfo").splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == "model name"), "unknown CPU")
 
 
 def share_of_memory(workers: int, root: Path = _ROOT) -> int | None:
@@ -125,7 +142,7 @@ def _groups_of(root: Path, controller: str) -> Iterator[Path]:
     mounts = root / "sys/fs/cgroup"
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers in ("", controller):
+        if not controllers or controller in controllers.split(","):
             mount = mounts / controllers
             own = mount / path.lstrip("/")
             yield from (group for group in (own, *own.parents) if group.is_relative_to(mount))

@@ -34,7 +34,7 @@ WORDS = {
 WRAPPERS = {
     "multiprocess": {"fanout/engines/processes.py", "workers/template.py"},
     "dill": {"fanout/jobs.py", "workers/loading.py"},
-    "psutil": {"workers/template.py"},
+    "psutil": {"fanout/bench/apart.py", "workers/template.py"},
     "imapclient": {"workers/imap/mailbox.py"},
     "imaplib": {"workers/imap/line.py", "workers/imap/mailbox.py"},
     "httpx": {
@@ -130,7 +130,12 @@ def test_standard_multiprocessing_is_imported_by_nobody() -> None:
 def test_the_clocks_of_fanout_are_where_things_happen() -> None:
     clocks = {path for path in importers("time") if path.startswith("fanout/")}
 
-    assert clocks == {"fanout/loop.py", "fanout/fleet/fleet.py", "fanout/cli/reproducing.py"}
+    assert clocks == {
+        "fanout/bench/apart.py",
+        "fanout/cli/reproducing.py",
+        "fanout/fleet/fleet.py",
+        "fanout/loop.py",
+    }
 
 
 @pytest.mark.parametrize(

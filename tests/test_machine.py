@@ -3,7 +3,7 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from fanout.machine import allow_descriptors, memory_limit, oom_kills, share_of_memory
+from fanout.machine import allow_descriptors, cpu_limit, cpu_model, memory_limit, oom_kills, share_of_memory
 
 
 def machine(root: Path, **files: str) -> Path:
@@ -109,3 +109,32 @@ def test_more_descriptors_are_allowed_when_they_are_wanted_and_never_fewer() -> 
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert limits == [300, 310, 310]
+
+
+def test_the_time_that_a_group_of_version_2_allows_is_seen_and_the_least_on_the_way_up_counts(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__self__cgroup="0::/a/b\n")
+    for group, text in {"a/b": "max 100000\n", "a": "150000 100000\n", ".": "400000 100000\n"}.items():
+        (tmp_path / "sys/fs/cgroup" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys/fs/cgroup" / group / "cpu.max").write_text(text)
+
+    assert cpu_limit(root) == 1.5
+    assert cpu_limit(tmp_path / "no machine") is None
+
+
+def test_the_time_that_a_group_of_version_1_allows_is_seen(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__self__cgroup="5:cpu,cpuacct:/batch\n0::/\n")
+    group = tmp_path / "sys/fs/cgroup/cpu,cpuacct/batch"
+    group.mkdir(parents=True)
+    (group.parent / "cpu.cfs_quota_us").write_text("-1\n")
+    (group.parent / "cpu.cfs_period_us").write_text("100000\n")
+    (group / "cpu.cfs_quota_us").write_text("50000\n")
+    (group / "cpu.cfs_period_us").write_text("100000\n")
+
+    assert cpu_limit(root) == 0.5
+
+
+def test_the_processor_says_what_it_is(tmp_path: Path) -> None:
+    root = machine(tmp_path, proc__cpuinfo="processor\t: 0\nmodel name\t: Some Chip 9: fast\n")
+
+    assert cpu_model(root) == "Some Chip 9: fast"
+    assert cpu_model(tmp_path / "no machine") == "unknown CPU"
