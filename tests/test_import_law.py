@@ -141,6 +141,10 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
 @pytest.mark.parametrize(
     "path",
     [
+        "fanout/bench/forecast.py",
+        "fanout/bench/report.py",
+        "fanout/bench/rounds.py",
+        "fanout/bench/table.py",
         "fanout/crew.py",
         "fanout/dispatch.py",
         "fanout/events.py",
@@ -157,6 +161,13 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
 )
 def test_a_pure_module_cannot_reach_the_world(path: str) -> None:
     assert {name.split(".")[0] for name in imports(ROOT / path)} & WORLD == set()
+
+
+@pytest.mark.parametrize("path", ["fanout/bench/comparison.py", "fanout/bench/settings.py", "fanout/bench/verdict.py"])
+def test_a_pure_module_draws_lots_from_a_seed_alone(path: str) -> None:
+    used = imports(ROOT / path)
+
+    assert {name for name in used if name.split(".")[0] in WORLD} == {"random.Random"}
 
 
 def test_visits_know_no_pipe_and_no_server() -> None:
