@@ -44,10 +44,12 @@ WRAPPERS = {
         "workers/mapi/http/endpoint.py",
     },
     "spnego": {"workers/mapi/http/authentication.py"},
-    "sqlite3": {"fanout/names.py", "fanout/comparison.py", "fanout/runfile.py"},
+    "matplotlib": {"fanout/bench/picture.py"},
+    "sqlite3": {"fanout/comparison.py", "fanout/names.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
         "fanout/cli/access.py",
+        "fanout/cli/benching.py",
         "fanout/cli/comparing.py",
         "fanout/cli/doctoring.py",
         "fanout/cli/looking.py",
@@ -132,6 +134,8 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
 
     assert clocks == {
         "fanout/bench/apart.py",
+        "fanout/bench/measuring.py",
+        "fanout/cli/benching.py",
         "fanout/cli/reproducing.py",
         "fanout/fleet/fleet.py",
         "fanout/loop.py",

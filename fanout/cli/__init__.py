@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from fanout.cli.benching import bench
 from fanout.cli.comparing import diff, runs
 from fanout.cli.doctoring import doctor
 from fanout.cli.looking import export, mailboxes, plan, show
@@ -66,5 +67,5 @@ def cli() -> None:
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, mailboxes, plan, export, show, runs, diff, reproduce, serve, doctor):
+for _command in (run, resume, mailboxes, plan, export, show, bench, runs, diff, reproduce, serve, doctor):
     cli.add_command(_command)

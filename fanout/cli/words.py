@@ -255,14 +255,18 @@ class Words:
 
 def words_of(given: dict[str, Any]) -> Words:
     """The values of both groups, out of what click gave."""
-    names_from = given["mailboxes_from"]
-    choice = Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
-    names = read_names(names_from) if names_from else None
-    mailboxes = Mailboxes(given["server"], choice, names, _source(names_from), access_of(given))
     force = {name: given[name] for name in Workforce.__dataclass_fields__}
     if force["workers"] is None:
         del force["workers"]
-    return Words(mailboxes, Workforce(**force))
+    return Words(mailboxes_of(given), Workforce(**force))
+
+
+def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
+    """The values of MAILBOXES, out of what click gave."""
+    names_from = given["mailboxes_from"]
+    choice = Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
+    names = read_names(names_from) if names_from else None
+    return Mailboxes(given["server"], choice, names, _source(names_from), access_of(given))
 
 
 def policy_of(given: dict[str, Any], workers: int) -> Policy:
