@@ -122,11 +122,22 @@ def _types(job: Job) -> dict[str, object] | None:
     return {key: p.annotation for key, p in list(signature.parameters.items())[1:]}
 
 
+#: Annotations of numbers, what makes one of a text, and its name for people.
+_NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
+    "int": (int, "whole number"),
+    "float": (float, "number"),
+}
+
+
 def _typed(text: str, annotation: object) -> object:
     """The value for a parameter with this annotation, which stands as text in the function."""
     if annotation == "bool":
         return _truth(text)
-    return {"int": int, "float": float}.get(str(annotation), str)(text)
+    kind, words = _NUMBERS.get(str(annotation), (str, ""))
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no {words}") from None
 
 
 def _truth(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from fanout.outcomes import Outcome
     from fanout.runfile import RunFile
     from fanout.sitting import Sitting
+
+#: Fields of the totals that are named; of more, the largest.
+MOST_TOTALS = 12
 
 
 def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> Iterator[str]:
@@ -123,7 +127,9 @@ def _failure(outcome: Outcome) -> str:
 
 def _totals(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be
     if isinstance(total, dict) and total:
-        yield "totals    " + ", ".join(f"{value:,} {name}" for name, value in total.items())
+        names = list(total) if len(total) <= MOST_TOTALS else heapq.nlargest(MOST_TOTALS, total, key=total.__getitem__)
+        more = f", and {len(total) - len(names):,} more" if len(names) < len(total) else ""
+        yield "totals    " + ", ".join(f"{total[name]:,} {name}" for name in names) + more
     elif isinstance(total, int | float):
         yield f"total     {total:,}"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -219,6 +220,14 @@ def test_failures_are_counted_by_their_cause_the_most_frequent_first() -> None:
         "to go on with it: fanout resume run.fanout",
         "0 done, 3 failed, of 10",
     ]
+
+
+def test_of_many_totals_the_largest_are_named() -> None:
+    total = json.dumps({f"sender-{number}": number for number in range(100)}).encode()
+    first, *_ = summary.of_report(report(keep(total)), Path("run.fanout"))
+
+    assert first.startswith("totals    99 sender-99, 98 sender-98, ")
+    assert first.endswith(" 88 sender-88, and 88 more")
 
 
 def test_a_run_that_was_stopped_says_by_what() -> None:

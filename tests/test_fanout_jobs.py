@@ -70,7 +70,9 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 @pytest.mark.parametrize("words", ["sensus", "", "job.py", "package.module:", "package.module:two words", "a:b:1"])
 def test_words_that_are_no_job_are_answered_with_those_that_are(words: str) -> None:
-    with pytest.raises(UsageError, match=r"there is no job .*; there are census, folders, logon.* package.module:func"):
+    with pytest.raises(
+        UsageError, match=r"there is no job .*; there are census, folders, largest.* package.module:func"
+    ):
         jobs.named(words)
 
 

@@ -11,7 +11,10 @@ import pytest
 from workers import jobs
 from workers.jobs.census import census
 from workers.jobs.folders import folders
+from workers.jobs.largest import largest
 from workers.jobs.logon import logon
+from workers.jobs.quota import quota
+from workers.jobs.senders import NOBODY, senders
 from workers.mailbox import Folder
 
 
@@ -105,3 +108,49 @@ def test_options_of_built_in_jobs_are_keyword_only_and_annotated() -> None:
         _mailbox, *options = inspect.signature(jobs.load(name)).parameters.values()
 
         assert all(option.kind is option.KEYWORD_ONLY and option.annotation is not option.empty for option in options)
+
+
+def mailbox_of_sizes(*sizes: int) -> FakeMailbox:
+    """Two folders that share the messages, and an empty one."""
+    messages = [FakeMessage(day(1), f"of {size}", "A <A@x>", size) for size in sizes]
+    folders = [FakeFolder("Drafts")]
+    for path, some in (("Inbox", messages[::2]), ("Old", messages[1::2])):
+        folders.append(FakeFolder(path, len(some), 0, sum(each.size for each in some), some))
+    return FakeMailbox([*folders])
+
+
+def test_the_largest_messages_come_from_all_folders_the_largest_first() -> None:
+    found = largest(mailbox_of_sizes(5, 50, 40, 3), limit=3)
+
+    assert [(row["folder"], row["size"]) for row in found] == [("Old", 50), ("Inbox", 40), ("Inbox", 5)]
+
+
+def test_messages_that_are_not_above_a_size_are_not_large() -> None:
+    assert [row["subject"] for row in largest(mailbox_of_sizes(5, 50, 40), above=40)] == ["of 50"]
+
+
+@pytest.mark.parametrize(("limit", "over", "by"), [(100, 0, 0), (98, 0, 0), (97, 1, 1), (0, 1, 98)])
+def test_a_mailbox_is_over_a_quota_when_it_is_larger(limit: int, over: int, by: int) -> None:
+    assert quota(mailbox_of_sizes(5, 50, 40, 3), limit=limit) == {"bytes": 98, "over": over, "bytes_over": by}
+
+
+def test_senders_are_counted_by_address_whatever_their_name_and_capitals() -> None:
+    sent = ["Ann <ann@x>", "ANN@X", '"Bert, B." <bert@x>', "", "no address at all <>"]
+    inbox = FakeFolder("Inbox", len(sent), newest_first=[FakeMessage(day(1), sender=sender) for sender in sent])
+
+    assert senders(FakeMailbox([inbox])) == {"ann@x": 2, NOBODY: 2, "bert@x": 1}
+    assert senders(FakeMailbox([inbox]), limit=1) == {"ann@x": 2}
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "words"),
+    [
+        ("largest", {"limit": 0}, "limit=0: it is at least 1"),
+        ("largest", {"above": -1}, "above=-1: bytes, 0 or more"),
+        ("quota", {"limit": -1}, "limit=-1: bytes, 0 or more"),
+        ("senders", {"limit": 0}, "limit=0: it is at least 1"),
+    ],
+)
+def test_an_option_that_can_not_be_meant_is_named(job: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        jobs.check(job, options)

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 BUILT_IN: dict[str, tuple[str, str]] = {
     "census": ("workers.jobs.census", "census"),
     "folders": ("workers.jobs.folders", "folders"),
+    "largest": ("workers.jobs.largest", "largest"),
     "logon": ("workers.jobs.logon", "logon"),
+    "quota": ("workers.jobs.quota", "quota"),
     "save": ("workers.jobs.save", "save"),
     "search": ("workers.jobs.search", "search"),
+    "senders": ("workers.jobs.senders", "senders"),
 }
 
 
