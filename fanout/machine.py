@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ _ROOT = Path("/")
 #: Descriptors that the parent holds for each worker (two pipe ends, its stderr, its pidfd), and for all else at the most.
 #: The usual limit of 1,024 would end at 192 workers.
 DESCRIPTORS_EACH, DESCRIPTORS_ELSE = 4, 256
+
+#: Pipes of a worker, and pages of one: 16, as long as its user has no more than fs.pipe-user-pages-soft, and 2 beyond (pipe(7)).
+PIPES_EACH, PIPE_PAGES, LEAST_PIPE_PAGES = 3, 16, 2
 
 #: Bytes of memory that a worker has for itself at the least, with a session and what it holds.
 MEMORY_EACH = 3 * 2**20
@@ -80,17 +84,24 @@ def oom_kills(root: Path = _ROOT) -> int:
 def check_room(workers: int, root: Path = _ROOT) -> None:
     """Look whether this machine allows so many workers at a time. Raises UsageError, which names the limit that does not.
 
-    Looked at: descriptors (RLIMIT_NOFILE), processes (RLIMIT_NPROC, the control group's pids.max, kernel.pid_max), memory. Pipes
-    that shrink to a page after 1,024 of an ordinary user's (fs.pipe-user-pages-soft, pipe(7)) are slower, not refused.
+    Looked at: descriptors (RLIMIT_NOFILE), processes (RLIMIT_NPROC, the control group's pids.max, kernel.pid_max), pipes
+    (fs.pipe-user-pages-hard), memory. Pipes that the kernel makes smaller are slower: of them is warned.
     """
+    ordinary = os.geteuid() != 0
+    if ordinary and (shrunk := small_pipes(workers, root)):
+        warnings.warn(shrunk, stacklevel=3)
     needed = {
         "descriptors (ulimit -Hn)": (
             workers * DESCRIPTORS_EACH + DESCRIPTORS_ELSE,
             _hard(resource.RLIMIT_NOFILE),
         ),
-        "processes (ulimit -u)": (workers + 2, _hard(resource.RLIMIT_NPROC) if os.geteuid() else None),
+        "processes (ulimit -u)": (workers + 2, _hard(resource.RLIMIT_NPROC) if ordinary else None),
         "processes (pids.max of the control group)": (workers + 2, _least(_groups_of(root, "pids"), "pids.max")),
         "processes (kernel.pid_max)": (workers + 2, _number(_text(root / "proc/sys/kernel/pid_max"))),
+        "pages of pipes (fs.pipe-user-pages-hard)": (
+            workers * PIPES_EACH * LEAST_PIPE_PAGES,
+            _number(_text(root / "proc/sys/fs/pipe-user-pages-hard")) or None if ordinary else None,
+        ),
         "bytes of memory": (workers * MEMORY_EACH, memory_available(root)),
     }
     for what, (count, most) in needed.items():
@@ -99,6 +110,17 @@ def check_room(workers: int, root: Path = _ROOT) -> None:
                 f"{workers:,} workers need {count:,} {what}, and {most:,} are to be had; raise the limit, "
                 "or hold fewer mailboxes"
             )
+
+
+def small_pipes(workers: int, root: Path = _ROOT) -> str:
+    """What becomes of the pipes of so many workers of an ordinary user, when some will be small; empty when none will."""
+    soft = _number(_text(root / "proc/sys/fs/pipe-user-pages-soft"))
+    if not soft or workers * PIPES_EACH * PIPE_PAGES <= soft:
+        return ""
+    return (
+        f"{workers:,} workers have {workers * PIPES_EACH:,} pipes, of which {soft // PIPE_PAGES:,} may be whole "
+        f"(fs.pipe-user-pages-soft): the others hold 8 KiB instead of 64, so large answers take longer"
+    )
 
 
 def memory_available(root: Path = _ROOT) -> int | None:

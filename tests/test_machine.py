@@ -3,7 +3,15 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from fanout.machine import allow_descriptors, cpu_limit, cpu_model, memory_limit, oom_kills, share_of_memory
+from fanout.machine import (
+    allow_descriptors,
+    cpu_limit,
+    cpu_model,
+    memory_limit,
+    oom_kills,
+    share_of_memory,
+    small_pipes,
+)
 
 
 def machine(root: Path, **files: str) -> Path:
@@ -13,6 +21,13 @@ def machine(root: Path, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return root
+
+
+def pages(root: Path, soft: str) -> None:
+    """How many pages a user's pipes may have before they are made small."""
+    limit = root / "proc/sys/fs/pipe-user-pages-soft"
+    limit.parent.mkdir(parents=True, exist_ok=True)
+    limit.write_text(soft)
 
 
 def test_the_limit_of_a_group_of_version_2_is_seen(tmp_path: Path) -> None:
@@ -95,6 +110,23 @@ def test_kills_are_told_by_version_1_and_else_by_the_whole_machine(tmp_path: Pat
     machine(tmp_path, sys__fs__cgroup__memory__memory_oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
 
     assert (of_the_machine, oom_kills(tmp_path)) == (9, 4)
+
+
+def test_pipes_that_will_be_small_are_told_of_before_they_are_made(tmp_path: Path) -> None:
+    pages(tmp_path, "16384\n")
+
+    assert small_pipes(341, tmp_path) == ""
+    assert small_pipes(400, tmp_path) == (
+        "400 workers have 1,200 pipes, of which 1,024 may be whole (fs.pipe-user-pages-soft): "
+        "the others hold 8 KiB instead of 64, so large answers take longer"
+    )
+
+
+def test_a_kernel_that_makes_no_pipe_small_has_nothing_to_tell_of(tmp_path: Path) -> None:
+    untold = small_pipes(4000, tmp_path)
+    pages(tmp_path, "0\n")
+
+    assert (untold, small_pipes(4000, tmp_path)) == ("", "")
 
 
 def test_more_descriptors_are_allowed_when_they_are_wanted_and_never_fewer() -> None:
