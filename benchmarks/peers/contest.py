@@ -61,8 +61,8 @@ class Cell:
         return Trial(self.row, name, count, self.workers, None if guided else self.chunk, self.stall)
 
     def share(self, name: str) -> float:
-        """Which part of the items a contender is given."""
-        return CONTENDERS[name].shares.get(self.row, 1.0)
+        """Which part of the items a contender is given; in the short form nobody needs less."""
+        return 1.0 if self.patience is SHORT else CONTENDERS[name].shares.get(self.row, 1.0)
 
 
 #: The cells in full, by their letters.
@@ -131,7 +131,7 @@ def _found(cell: Cell, contender: Contender) -> Finding:
     if cell.row in {Row.KILLED, Row.INTERRUPTED}:
         return ended_early(trial, cell.patience)
     finding = tried(trial, cell.patience)
-    if share == 1.0 or finding.trouble or cell.once or cell.patience is SHORT:
+    if share == 1.0 or finding.trouble or cell.once:
         return finding
     start = tried(msgspec.structs.replace(trial, count=max(trial.workers, trial.count // 10)), cell.patience)
     return _scaled(start, finding, cell.count, share)

@@ -144,4 +144,4 @@ def _scale(panel: Panel, axis: Axes) -> None:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     else:
         axis.set_xlim(-0.03 * highest, 1.3 * highest + 0.01)
-        axis.xaxis.set_major_locator(MaxNLocator(4))
+        axis.set_xticks([place for place in MaxNLocator(4).tick_values(0, highest) if place <= highest])
