@@ -1,7 +1,8 @@
 """A trial in a process of its own, and all that comes of it: their CPU, their memory, and who is left.
 
 The benchmark is the subreaper of all of them, so that what any contender leaves behind becomes its child, is waited for and
-counted: CPU seconds are the kernel's own sums, nothing is sampled. It must have no other children while it does so.
+counted: CPU seconds are the kernel's own sums, nothing is sampled. It must have no other children while it does so. Unlike what
+`fanout.bench` measures, a trial is a program of its own, as contenders expect that import it anew, and may never end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 import psutil
@@ -104,6 +105,16 @@ class Stage:
         self._unread = b""
         self.notes: Notes = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever was raised, Ctrl-C among it, nothing is left."""
+        _kill(processes())
+        self._errors.close()
+        os.close(self._pidfd)
+        os.close(self._notes)
+
     def hear(self, word: str, patience: Patience) -> str:
         """Wait until the stage says this word, and note all that it says; what is to be said if it does not."""
         deadline, worked = time.monotonic() + patience.end, 0.0
@@ -149,8 +160,6 @@ class Stage:
             cpu += usage.ru_utime + usage.ru_stime
             _kill(processes())  # what was started meanwhile has lost its parent by now
         self._process.returncode = 0  # it was waited for behind its back
-        os.close(self._pidfd)
-        os.close(self._notes)
         return cpu
 
     def _read(self) -> None:
@@ -162,13 +171,13 @@ class Stage:
 
 def tried(trial: Trial, patience: Patience) -> Finding:
     """Run a trial to its end, or to that of the patience. What ends by itself behind it is waited for."""
-    stage = Stage(trial)
-    trouble = stage.hear("wall", patience)
-    if not trouble and not stage.ends(patience.grace):
-        trouble = "did not exit"
-    if not trouble:
-        _wait(processes(), patience.grace)
-    cpu, notes = stage.sweep(), stage.notes
+    with Stage(trial) as stage:
+        trouble = stage.hear("wall", patience)
+        if not trouble and not stage.ends(patience.grace):
+            trouble = "did not exit"
+        if not trouble:
+            _wait(processes(), patience.grace)
+        cpu, notes = stage.sweep(), stage.notes
     if not trouble and not notes["right"]:
         trouble = "wrong results"
     cost = Cost(cpu - notes.get("cpu before", 0.0), notes.get("wall", 0.0), notes.get("peak", 0.0))
@@ -177,17 +186,17 @@ def tried(trial: Trial, patience: Patience) -> Finding:
 
 def ended_early(trial: Trial, patience: Patience) -> Finding:
     """Put an end to a trial that is at work; who is left after some seconds."""
-    stage = Stage(trial)
-    trouble = stage.hear("at work", patience)
-    those = processes()
-    begun = time.monotonic()
-    if trial.row is Row.KILLED:
-        stage.kill()
-    else:
-        stage.interrupt()
-    _wait(those, patience.grace)
-    wall, left = time.monotonic() - begun, len(processes())
-    stage.sweep()
+    with Stage(trial) as stage:
+        trouble = stage.hear("at work", patience)
+        those = processes()
+        begun = time.monotonic()
+        if trial.row is Row.KILLED:
+            stage.kill()
+        else:
+            stage.interrupt()
+        _wait(those, patience.grace)
+        wall, left = time.monotonic() - begun, len(processes())
+        stage.sweep()
     return Finding(Cost(0.0, wall, 0.0), {"left": left, "of": len(those)}, trouble)
 
 
