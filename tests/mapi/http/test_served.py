@@ -28,6 +28,9 @@ ACCOUNT = ["--user", ACCESS.user]
 #: As many mailboxes as every statement takes, and as little in them.
 ARTICLE = "sim:300?folders=1&messages=2"
 
+#: Statements that take thousands of requests: 10 s of CPU each.
+LONG = {"S10", "S12"}
+
 #: Units of what is measured, which no two runs have alike.
 MEASURED = {"ms CPU", "KiB"}
 
@@ -109,7 +112,9 @@ def article() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("statement", NAMES)
+@pytest.mark.parametrize(
+    "statement", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in NAMES]
+)
 def test_a_statement_of_the_article_holds_as_it_does_without_a_network(article: str, statement: str) -> None:
     [there] = reproduce([statement], article, ACCESS)
     [here] = reproduce([statement], ARTICLE)
