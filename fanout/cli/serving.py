@@ -33,9 +33,9 @@ def serve(url: str, port: int | None, **given: Any) -> None:  # noqa: ANN401 - t
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"port {port}: {error.strerror}; give another --port") from error
-    say(f"{server.url} serves {url} until Ctrl-C")
-    say(f"try: fanout run census --server {server.url} --user {account[0] if account else 'anybody'}")
     try:
+        say(f"{server.url} serves {url} until Ctrl-C")
+        say(f"try: fanout run census --server {server.url} --user {account[0] if account else 'anybody'}")
         server.serve_forever()
     except KeyboardInterrupt:
         say(f"{server.simulated.round_trips:,} calls were answered")

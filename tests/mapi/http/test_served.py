@@ -106,6 +106,19 @@ def test_a_list_of_names_and_dns_is_a_roster(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_the_roster_says_what_it_does_not_list(tmp_path: Path) -> None:
+    with serving("sim:3") as url:
+        done = fanout(tmp_path, "mailboxes", "--server", url, *ACCOUNT)
+
+    assert done.stdout.splitlines() == [f"u{number:08}@sim.example" for number in range(3)]
+    assert "the address book of 127.0.0.1, which does not list mailboxes that are hidden from it" in done.stderr
+
+
+def test_a_server_that_is_interrupted_at_once_ends_as_one_that_has_served() -> None:
+    with serving("sim:3") as url:  # which looks at its exit code and its last words
+        assert url.startswith("mapi+http://127.0.0.1:")
+
+
 @pytest.fixture(scope="module")
 def article() -> Iterator[str]:
     with serving(ARTICLE) as url:
