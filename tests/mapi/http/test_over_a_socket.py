@@ -379,6 +379,7 @@ def test_an_idle_context_is_kept_alive() -> None:
     ("url", "access", "why"),
     [
         ("mapi+https://", ADMIN, "names no host"),
+        ("mapi+https://mail.example:99999", ADMIN, r"'mapi\+https://mail\.example:99999': Port out of range"),
         ("mapi+https://mail.example", Access(), "--user"),
         ("mapi+http://mail.example", ADMIN, "--plaintext"),
         ("mapi+https://anna:s3cret@mail.example", ADMIN, "no place for an account"),

@@ -92,7 +92,8 @@ class Endpoint:
 
 def endpoint_of(url: str, access: Access) -> Endpoint:
     """The endpoint that a URL names. Raises ServerUrlError."""
-    parts = host_of(url.removeprefix("mapi+"), "mapi+https://mail.example.com")
+    parts = host_of(url, "mapi+https://mail.example.com")
+    parts = parts._replace(scheme=parts.scheme.removeprefix("mapi+"))
     options = options_of(parts, _OPTIONS)
     _check_access(url, parts, access)
     access.trusted()
