@@ -159,6 +159,7 @@ def test_a_run_leaves_its_secret_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert done.stderr.splitlines()[-1] == "2 done, 2 failed, of 4"
     assert {path.name for path in place.folder.iterdir()} >= {"found.jsonl", "r.fanout"}
+    assert "--run-file" in (place.folder / "found.jsonl").read_text()  # the job did see other processes
     assert place.traces(done) == []
 
 

@@ -1,15 +1,13 @@
-"""The whole client over a real socket: against the simulated server behind HTTP, well and not so well."""
+"""The whole client over a real socket: against the simulated server behind HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.mapi.http import webs
-from tests.mapi.http.webs import web
+from tests.mapi.http.webs import ADMIN, connected, names_of, visited, web
 from workers.access import Access
 from workers.causes import Cause
 from workers.jobs import load
@@ -17,26 +15,12 @@ from workers.mailbox import Mailbox
 from workers.mapi.buffers import decode_request_buffer
 from workers.mapi.hresults import MapiError
 from workers.mapi.http.transport import HttpTransport
-from workers.mapi.mailbox import MapiSession
 from workers.mapi.profile import OpenStoreFlags
 from workers.mapi.rops import LogonRequest
-from workers.mapi.transport import RpcError
-from workers.servers import Session, server_at
+from workers.servers import server_at
 from workers.simulated.web import Account
 from workers.slots import AT, BEATS, private_slot
 from workers.urls import ServerUrlError
-
-ADMIN = Access(user="admin@sim.example", password="s3cret")
-
-
-def connected(url: str, *, separate: bool = False, access: Access = ADMIN) -> MapiSession:
-    session: Any = server_at(url, separate_connections=separate, access=access).session(private_slot())
-    assert isinstance(session, MapiSession)
-    return session
-
-
-def names_of(url: str) -> list[str]:
-    return list(server_at(url, access=ADMIN).addresses())
 
 
 def everything(mailbox: Mailbox) -> object:
@@ -44,21 +28,6 @@ def everything(mailbox: Mailbox) -> object:
         (folder.path, folder.message_count, folder.size, [(m.subject, m.received, m.read()) for m in folder.messages()])
         for folder in mailbox.folders()
     ]
-
-
-def visited(
-    session: Session, count: int, job: Callable[[Mailbox], object], addresses: list[str] | None = None
-) -> list[Any]:
-    """What the job says of the first mailboxes; a MapiError in the place of one that fails."""
-    found: list[Any] = []
-    while len(found) < count:
-        rest = addresses and addresses[len(found) :]
-        walk = session.mailboxes(range(len(found), count), rest, private_slot())
-        try:
-            found.extend(map(job, walk))
-        except MapiError as error:
-            found.append(error)
-    return found
 
 
 @pytest.mark.parametrize("separate", [False, True])
@@ -237,90 +206,9 @@ def test_each_round_trip_is_a_beat_and_each_mailbox_is_in_the_slot() -> None:
         assert slot[BEATS] >= server.simulated.round_trips + 2
 
 
-def test_a_password_that_is_wrong_is_tried_once() -> None:
-    with web("sim:3", account=Account("admin@sim.example", "another")) as server:
-        session = connected(server.url)
-
-        with pytest.raises(MapiError) as caught:
-            session.check()
-
-        assert caught.value.cause is Cause.CREDENTIALS
-        assert "s3cret" not in str(caught.value)
-        with pytest.raises(MapiError) as caught:
-            names_of(server.url)
-        assert caught.value.cause is Cause.CREDENTIALS
-
-
-def test_a_password_that_is_changed_in_the_middle_is_the_accounts_trouble_and_no_mailboxs() -> None:
-    with web("sim:4", account=Account("admin@sim.example", "s3cret")) as server:
-
-        def change(mailbox: Mailbox) -> str:
-            server.account = Account("admin@sim.example", "another")
-            return mailbox.address
-
-        names = names_of(server.url)
-        first, second, third, _ = visited(connected(f"{server.url}?prefetch=1"), 4, change, names)
-
-        assert first == names[0]
-        assert second.cause is Cause.UNREACHABLE
-        assert third.cause is Cause.CREDENTIALS
-
-
 def test_an_account_whose_password_is_right_is_let_in() -> None:
     with web("sim:3", account=Account("admin@sim.example", "s3cret")) as server:
         assert len(names_of(server.url)) == 3
-
-
-@pytest.mark.parametrize(
-    ("trick", "cause"),
-    [
-        (webs.busy, Cause.BUSY),
-        (webs.unauthorized, Cause.UNREACHABLE),
-        (webs.truncated, Cause.UNREACHABLE),
-        (webs.torn, Cause.UNREACHABLE),
-        (webs.late, Cause.UNREACHABLE),
-        (webs.nonsense, Cause.PROTOCOL),
-        (webs.stall, Cause.UNREACHABLE),
-    ],
-)
-def test_trouble_at_one_mailbox_is_that_mailboxs_and_can_pass(trick: webs.Trick, cause: Cause) -> None:
-    with web("sim:5", {("Execute", 4): trick}) as server:
-        words = "&timeout=1" if trick is webs.stall else ""
-        found = visited(
-            connected(f"{server.url}?prefetch=1{words}"),
-            5,
-            lambda mailbox: len(mailbox.folders()),
-            names_of(server.url),
-        )
-
-        failed = [place for place, each in enumerate(found) if isinstance(each, MapiError)]
-        assert failed == [1]
-        assert found[1].cause is cause
-
-
-@pytest.mark.parametrize("trick", [webs.reset, webs.closing, webs.pondering])
-def test_a_connection_cut_or_closed_between_requests_and_an_answer_that_takes_long_cost_nothing(
-    trick: webs.Trick,
-) -> None:
-    with web("sim:5", {("Execute", 4): trick}) as server:
-        found = visited(
-            connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
-        )
-
-        assert not [each for each in found if isinstance(each, MapiError)]
-        assert server.simulated.connections == 1
-
-
-@pytest.mark.parametrize("trick", [webs.forgotten, webs.hurried, webs.strange])
-def test_a_lost_context_costs_the_mailbox_under_way_and_is_made_anew(trick: webs.Trick) -> None:
-    with web("sim:5", {("Execute", 3): trick}) as server:
-        found = visited(
-            connected(f"{server.url}?prefetch=1"), 5, lambda mailbox: len(mailbox.folders()), names_of(server.url)
-        )
-
-        assert [isinstance(each, MapiError) for each in found] == [False, True, False, False, False]
-        assert found[1].cause is Cause.UNREACHABLE
-        assert server.simulated.connections == 2
 
 
 @pytest.mark.parametrize(("words", "admin"), [("", 0), ("?admin=yes", OpenStoreFlags.USE_ADMIN_PRIVILEGE)])
@@ -339,24 +227,6 @@ def test_an_administrator_says_so_at_each_logon(monkeypatch: pytest.MonkeyPatch,
     logons, _ = decode_request_buffer(heard[0])
     asked = [each.open_flags & OpenStoreFlags.USE_ADMIN_PRIVILEGE for each in logons if isinstance(each, LogonRequest)]
     assert asked == [admin, admin]
-
-
-def test_a_mailbox_without_rights_is_denied_and_never_empty() -> None:
-    with web("sim:3?denied=u00000001@sim.example&deny=folders") as server:
-        found = visited(connected(server.url), 3, lambda mailbox: len(mailbox.folders()), names_of(server.url))
-
-        assert found[1].cause is Cause.DENIED
-        assert found[0]
-        assert found[2]
-
-
-@pytest.mark.parametrize("overflow", ["spec", "recorded"])
-def test_answers_without_room_are_made_up_for(overflow: str) -> None:
-    here = f"sim:2?folders=900&messages=900&overflow={overflow}"
-    with web(here) as server:
-        found = visited(connected(server.url), 2, lambda mailbox: len(mailbox.folders()), names_of(server.url))
-
-    assert found == visited(server_at(here).session(private_slot()), 2, lambda mailbox: len(mailbox.folders()))
 
 
 def test_an_idle_context_is_kept_alive() -> None:
@@ -400,27 +270,3 @@ def test_a_url_that_cannot_be_meant_is_refused(url: str, access: Access, why: st
 
 def test_plain_http_beyond_this_machine_can_be_asked_for() -> None:
     assert server_at("mapi+http://mail.example", access=Access(user="a", password="b", plaintext=True)).capacity == 255
-
-
-def test_nobody_listens(unused_port: int) -> None:
-    session = connected(f"mapi+http://127.0.0.1:{unused_port}")
-
-    with pytest.raises(MapiError) as caught:
-        session.check()
-
-    assert caught.value.cause is Cause.UNREACHABLE
-    assert f"127.0.0.1:{unused_port}: [Errno 111] Connection refused" in str(caught.value)
-
-
-def test_a_server_that_moved_says_where_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    def moved(handler: webs.FaultyHandler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", "https://other.example/mapi/emsmdb/")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    monkeypatch.setattr(webs, "BEFORE", {moved})
-    with web("sim:3", {("Connect", 1): moved}) as server:
-        service: Any = server_at(server.url, access=ADMIN)
-        with pytest.raises(RpcError, match=r"give https://other\.example"):
-            service.profile.transport.connect("")

@@ -1,4 +1,4 @@
-"""The simulated server over a real socket, which can be told to misbehave."""
+"""The simulated server over a real socket, which can be told to misbehave; and clients of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from workers.access import Access
+from workers.mailbox import Mailbox
+from workers.mapi.hresults import MapiError
+from workers.mapi.mailbox import MapiSession
+from workers.servers import Session, server_at
 from workers.simulated.server import simulated_server
 from workers.simulated.web import ANYBODY, Account, Handler, WebServer
+from workers.slots import private_slot
+
+ADMIN = Access(user="admin@sim.example", password="s3cret")
 
 #: What a handler does instead of answering a request; it is told how many of the kind came before.
 Trick = Callable[["FaultyHandler"], None]
@@ -72,6 +81,31 @@ def web(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def connected(url: str, *, separate: bool = False, access: Access = ADMIN) -> MapiSession:
+    session: Any = server_at(url, separate_connections=separate, access=access).session(private_slot())
+    assert isinstance(session, MapiSession)
+    return session
+
+
+def names_of(url: str) -> list[str]:
+    return list(server_at(url, access=ADMIN).addresses())
+
+
+def visited(
+    session: Session, count: int, job: Callable[[Mailbox], object], addresses: list[str] | None = None
+) -> list[Any]:
+    """What the job says of the first mailboxes; a MapiError in the place of one that fails."""
+    found: list[Any] = []
+    while len(found) < count:
+        rest = addresses and addresses[len(found) :]
+        walk = session.mailboxes(range(len(found), count), rest, private_slot())
+        try:
+            found.extend(map(job, walk))
+        except MapiError as error:
+            found.append(error)
+    return found
 
 
 def busy(handler: FaultyHandler) -> None:
