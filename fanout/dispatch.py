@@ -28,6 +28,7 @@ from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from fanout.crew import Flight, State, Worker, fold_of
+from fanout.endings import DEATHS_IN_VAIN, GONE, cannot_work, server_gone, too_many
 from fanout.events import (
     Babbled,
     Begun,
@@ -76,9 +77,6 @@ if TYPE_CHECKING:
     from fanout.partition import Partition
     from workers.messages import ToParent
 
-#: Workers in a row that may end at no mailbox with nothing done in between, before the run gives up: they can't work here.
-DEATHS_IN_VAIN = 5
-
 #: What a worker says that is not of one of its mailboxes.
 OfItself = Ready | Leaving | Announced | Listed | Refused | Held | Answered | Unable
 
@@ -112,6 +110,8 @@ class Dispatch:
         self._workers = [Worker() for _ in range(workers)]
         self._chunks = 0
         self._in_vain = 0
+        #: Mailboxes in a row that were settled as unreachable.
+        self._unreached = 0
         #: Until when no worker is started, after one that ended in vain; None for no time.
         self._restart_at: float | None = None
         #: Why a worker said last that it can't work.
@@ -202,6 +202,7 @@ class Dispatch:
         if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
+        self._unreached = 0
         kept = Keep(number, found, flight.chunk.attempt, total.value)
         return [kept, *self._advance(number, worker, flight, found.ordinals, now)]
 
@@ -241,8 +242,11 @@ class Dispatch:
         """Settle a mailbox as failed; perhaps it is one too many."""
         self.settled += 1
         self.failed += 1
-        if self._fates.too_many(self.failed, self.settled) and self.stopped_by is None:
-            self.stopped_by = _too_many(self.failed, self.settled)
+        self._unreached = self._unreached + 1 if error.cause is Cause.UNREACHABLE else 0
+        if self.stopped_by is None and self._fates.too_many(self.failed, self.settled):
+            self.stopped_by = too_many(self.failed, self.settled)
+        elif self.stopped_by is None and self._unreached == GONE:
+            self.stopped_by = server_gone(error)
         return Settle(ordinal, attempt, seconds, error)
 
     # --- life and death -----------------------------------------------------------------------------------------------
@@ -321,7 +325,7 @@ class Dispatch:
         """A worker did nothing, and no mailbox has to answer for it: wait before the next one, or give up."""
         self._in_vain += 1
         if self._in_vain >= DEATHS_IN_VAIN and self.stopped_by is None:
-            self.stopped_by = self._unable or _cannot_work(event)
+            self.stopped_by = self._unable or cannot_work(event)
         if self._in_vain > 1:
             wait = self._policy.backoff * 2.0 ** (self._in_vain - 2)
             self._restart_at = now + min(wait, self._policy.longest_backoff)
@@ -438,20 +442,3 @@ class Dispatch:
             worker.since = now
         worker.flights.append(Flight(chunk, chunk.first))
         return [Risk(chunk.first), Send(number, chunk)] if worker.uncertain else [Send(number, chunk)]
-
-
-def _cannot_work(event: Ended) -> Error:
-    words = f"; its last words: {event.words}" if event.words else ""
-    return Error(
-        type="WorkersDie",
-        message=f"{DEATHS_IN_VAIN} workers in a row ended before they did anything, the last by {event.how}{words}",
-        cause=Cause.CRASH,
-    )
-
-
-def _too_many(failed: int, settled: int) -> Error:
-    return Error(
-        type="TooManyFailures",
-        message=f"{failed:,} of {settled:,} mailboxes failed, more than --max-failures allows",
-        cause=Cause.SERVER,
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fanout.crew import HUNG_UP, MOST_WAITING
-from fanout.dispatch import DEATHS_IN_VAIN, ORDINARY, Dispatch
+from fanout.dispatch import ORDINARY, Dispatch
+from fanout.endings import DEATHS_IN_VAIN, GONE
 from fanout.events import (
     Babbled,
     Begun,
@@ -487,6 +488,30 @@ def test_too_many_failures_stop_the_run() -> None:
 
     assert isinstance(dispatch.stopped_by, Error)
     assert dispatch.stopped_by.type == "TooManyFailures"
+
+
+def test_a_server_that_no_mailbox_reaches_any_more_stops_the_run() -> None:
+    dispatch = begun(1000, 500, 1, Policy(retries=0))
+    gone = Error("OSError", "connection refused", Cause.UNREACHABLE)
+    for ordinal in range(GONE - 1):
+        after(dispatch, Heard(0, Failed(1, ordinal, 0.0, gone)))
+    before = dispatch.finished
+    after(dispatch, Heard(0, Failed(1, GONE - 1, 0.0, gone)))
+
+    assert not before
+    assert isinstance(dispatch.stopped_by, Error)
+    assert dispatch.stopped_by.type == "ServerGone"
+    assert "connection refused" in dispatch.stopped_by.message
+
+
+@pytest.mark.parametrize("sign", [found(1, 40, 1), Failed(1, 40, 0.0, DENIED)], ids=["done", "denied"])
+def test_a_server_that_answers_anything_meanwhile_is_not_gone(sign: Found | Failed) -> None:
+    dispatch = begun(1000, 500, 1, Policy(retries=0))
+    gone = Error("OSError", "connection refused", Cause.UNREACHABLE)
+    for ordinal in range(GONE + 20):
+        after(dispatch, Heard(0, sign if ordinal == 40 else Failed(1, ordinal, 0.0, gone)))
+
+    assert not dispatch.finished
 
 
 def test_a_share_of_failures_is_judged_when_there_is_enough_to_judge() -> None:

@@ -151,6 +151,7 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
         "fanout/bench/table.py",
         "fanout/crew.py",
         "fanout/dispatch.py",
+        "fanout/endings.py",
         "fanout/events.py",
         "fanout/fleet/holders.py",
         "fanout/leaks.py",

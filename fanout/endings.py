@@ -1,0 +1,46 @@
+"""Why a run gives up, with mailboxes left: when, and in which words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workers.causes import Cause
+from workers.messages import Error
+
+if TYPE_CHECKING:
+    from fanout.events import Ended
+
+#: Workers in a row that may end at no mailbox with nothing done in between, before the run gives up: they can't work here.
+DEATHS_IN_VAIN = 5
+
+#: Mailboxes in a row that may be settled as unreachable, each after all of its attempts, before the server is taken for gone.
+GONE = 50
+
+
+def cannot_work(event: Ended) -> Error:
+    """Workers end before they do anything: they can't work here."""
+    words = f"; its last words: {event.words}" if event.words else ""
+    return Error(
+        type="WorkersDie",
+        message=f"{DEATHS_IN_VAIN} workers in a row ended before they did anything, the last by {event.how}{words}",
+        cause=Cause.CRASH,
+    )
+
+
+def server_gone(last: Error) -> Error:
+    """Nothing reaches the server any more."""
+    return Error(
+        type="ServerGone",
+        message=f"{GONE} mailboxes in a row could not be reached, the last: {last.message}; "
+        f"with --only-failed={Cause.UNREACHABLE} they are visited again",
+        cause=Cause.UNREACHABLE,
+    )
+
+
+def too_many(failed: int, settled: int) -> Error:
+    """More mailboxes failed than the run allows."""
+    return Error(
+        type="TooManyFailures",
+        message=f"{failed:,} of {settled:,} mailboxes failed, more than --max-failures allows",
+        cause=Cause.SERVER,
+    )
