@@ -16,7 +16,7 @@ from workers.imap.failures import logon_refused, lost, refused, turned_away
 from workers.imap.responses import Answer, Ending, Response, broken, ending_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from workers.imap.place import Place
 
@@ -223,39 +223,34 @@ class Line:
         return [self._answer(tag) for tag in tags]
 
     def _answer(self, tag: bytes) -> Answer:
-        """Everything up to the end of a command. Raises EOFError where the connection ends before that."""
+        """Everything up to the end of a command. Raises EOFError, with the server's last words, where there is none."""
         untagged: list[Response] = []
-        for response in self._responses():
-            data = response.data
-            if data.startswith(b"* "):
-                untagged.append(Response(data[2:], response.literals))
-                if data[2:5].upper() == b"BYE":
-                    self._bye = data[2:].strip().decode("utf-8", "replace")
-            elif data.startswith(tag + b" "):
-                return Answer(untagged, ending_of(data[len(tag) + 1 :]))
-            elif not data.startswith(b"+"):
-                raise broken(data)
-        raise EOFError(self._bye)
-
-    #: What the server said before it ended the connection.
-    _bye = ""
-
-    def _responses(self) -> Iterator[Response]:
-        """Responses with their literals, until the connection ends."""
+        end = tag + b" "
         while line := self.client.readline():
-            if not line.endswith(b"}\r\n"):
-                yield Response(line)
-                continue
-            literals = []
-            while literal := _LITERAL.search(line):
-                size = int(literal[1])
-                if size > _LARGEST:
-                    raise broken(line)
-                literals.append(self.client.read(size))
-                if len(literals[-1]) < size:
-                    return
-                line += self.client.readline()
-            yield Response(line, tuple(literals))
+            literals: tuple[bytes, ...] = ()
+            if line.endswith(b"}\r\n"):
+                line, literals = self._whole(line)
+            if line.startswith(b"* "):
+                untagged.append(Response(line[2:], literals))
+            elif line.startswith(end):
+                return Answer(untagged, ending_of(line[len(end) :]))
+            elif not line.startswith(b"+"):
+                raise broken(line)
+        byes = [each.data for each in untagged if each.data[:3].upper() == b"BYE"]
+        raise EOFError(b"".join(byes).strip().decode("utf-8", "replace"))
+
+    def _whole(self, line: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+        """A response of several lines, and the literals between them. Raises EOFError."""
+        literals: list[bytes] = []
+        while literal := _LITERAL.search(line):
+            size = int(literal[1])
+            if size > _LARGEST:
+                raise broken(line)
+            literals.append(self.client.read(size))
+            if len(literals[-1]) < size:
+                raise EOFError
+            line += self.client.readline()
+        return line, tuple(literals)
 
 
 def accepted(command: str, answer: Answer) -> list[Response]:

@@ -45,7 +45,7 @@ class Place:
 
     @cached_property
     def trusted(self) -> ssl.SSLContext:
-        """Made once: reading the system's certificates takes longer than a session."""
+        """Made once, and only where it is wanted: reading the system's certificates takes longer than a session."""
         return self.access.trusted()
 
     @cached_property
@@ -64,9 +64,8 @@ def place_of(url: str, access: Access) -> Place:
         raise ServerUrlError(
             f"{url!r}: it takes an account that may open the mailboxes, a master user, say: --user NAME"
         )
-    access.trusted()
     tls, host = parts.scheme == "imaps", parts.hostname or ""
-    return Place(
+    place = Place(
         host=host,
         port=parts.port or PORTS[parts.scheme],
         access=access,
@@ -76,6 +75,9 @@ def place_of(url: str, access: Access) -> Place:
         authzid=options.get("authzid") == "yes",
         timeout=timeout_of(options),
     )
+    if place.tls or place.starttls or access.ca_file:
+        _ = place.trusted  # a mistake is said now
+    return place
 
 
 def _login(options: dict[str, str]) -> str:
