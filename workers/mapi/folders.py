@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from workers.mapi.connection import Logon
     from workers.mapi.rops import LogonResponse
 
-_FOLDER_IDS = Struct("<13Q")
+_FOLDER_IDS, _ID = Struct("<13Q"), Struct("<Q")
+_IPM_SUBTREE = _ID.size * FolderIds._fields.index("ipm_subtree")
 
 #: No flag at all: what a table is made with where nothing else is said.
 PLAIN = TableFlags(0)
@@ -85,6 +86,12 @@ class MsgStore(PropertyObject):
     def folder_ids(self) -> FolderIds:
         """Of the thirteen special folders ([MS-OXCSTOR] 2.2.1.1.3)."""
         return FolderIds._make(_FOLDER_IDS.unpack(self._folder_ids))
+
+    @property
+    def ipm_subtree(self) -> int:
+        """That of the folder below which everything lies that a person sees."""
+        folder_id: int = _ID.unpack_from(self._folder_ids, _IPM_SUBTREE)[0]
+        return folder_id
 
     @property
     def mailbox_dn(self) -> str:

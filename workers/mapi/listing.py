@@ -73,7 +73,7 @@ def _requests(store: MsgStore, place: int) -> list[Request]:
     """The ROPs of a listing, for a store whose handle stands at this place of the handle table."""
     index = store.logon.index
     return [
-        OpenFolderRequest(index, place, place + 1, store.folder_ids.ipm_subtree, 0),
+        OpenFolderRequest(index, place, place + 1, store.ipm_subtree, 0),
         GetHierarchyTableRequest(index, place + 1, place + 2, _TREE),
         SetColumnsRequest(index, place + 2, 0, _ROWS.tags),
         QueryRowsRequest(index, place + 2, 0, forward_read=True, row_count=MOST_ROWS),

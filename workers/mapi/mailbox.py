@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from operator import attrgetter
-from threading import Condition
+from threading import Condition, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workers.mapi import properties as props
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from workers.messages import Leak, OnLeak
 
 T = TypeVar("T")
+Names = TypeVar("Names")
 
 _log = logging.getLogger("fanout.mapi")
 
@@ -147,7 +148,7 @@ class MapiMailbox:
         Raises MapiError.
         """
         rows = self._list(self.store)
-        paths = folder_paths(self.store.folder_ids.ipm_subtree, rows)
+        paths = folder_paths(self.store.ipm_subtree, rows)
         folders: list[Folder] = [MapiFolder(self, path, row) for path, row in zip(paths, rows, strict=True)]
         folders.sort(key=_BY_PATH)
         return folders
@@ -194,9 +195,11 @@ class MapiSession:
         self._name_of = name_of
         self._expect = expect
         self._prefetch = 1 if profile.separate_connections else prefetch
-        #: Mailboxes that a walk has open, and what is notified when one is closed; it guards the index table as a whole.
+        #: Mailboxes that a walk has open; the lock guards them, and the index table as a whole.
         self._under_way: set[object] = set()
-        self._closed = Condition()
+        self._lock = RLock()
+        #: Notified when none of them is left.
+        self._closed = Condition(self._lock)
 
     def check(self, address: str = "") -> None:  # noqa: ARG002 - a context shows whether the account is let in
         """Connect, and open nothing. Raises MapiError; CREDENTIALS when the server refuses the account."""
@@ -263,29 +266,30 @@ class MapiSession:
         return dns
 
     def _opened_ahead(self, dns: list[str]) -> Ahead:
-        return self._recovering(lambda: Ahead(self._session.open_msg_stores(dns)))
+        return self._recovering(lambda dns: Ahead(self._session.open_msg_stores(dns)), dns)
 
     def _opened(self, address: str) -> MapiMailbox:
-        return self._recovering(lambda: self.open(address))
+        return self._recovering(self.open, address)
 
-    def _recovering(self, opening: Callable[[], T]) -> T:
+    def _recovering(self, opening: Callable[[Names], T], names: Names) -> T:
         """Open mailboxes on the shared connection; if what jobs left has taken every index, recover them first."""
-        with self._closed:
+        with self._lock:
             try:
-                opened = opening()
+                opened = opening(names)
             except MapiError as error:
                 if error.low_level_error != ErrorCode.NO_FREE_LOGON_INDEX:
                     raise
                 self._closed.wait_for(lambda: not self._under_way)
                 self._recover()
-                opened = opening()
+                opened = opening(names)
             self._under_way.add(opened)
         return opened
 
     def _let_go(self, opened: MapiMailbox | Ahead) -> None:
-        with self._closed:
+        with self._lock:  # the condition's own, whose methods cost less
             self._under_way.discard(opened)
-            self._closed.notify_all()
+            if not self._under_way:
+                self._closed.notify_all()
 
     def _recover(self) -> None:
         """The last resort (article Q260141, S14): uninitialize MAPI, which recovers every index, and begin anew."""

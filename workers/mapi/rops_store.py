@@ -107,10 +107,9 @@ class LogonResponse(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """The response's bytes, 166."""
-        return _LOGGED_ON.pack(
+        return _LOGGED_ON_WRITTEN.pack(
             self.rop_id,
             self.output_handle_index,
-            0,
             self.logon_flags,
             *self.folder_ids,
             self.response_flags,
@@ -125,18 +124,19 @@ class LogonResponse(msgspec.Struct, frozen=True):
     @classmethod
     def decode(cls, buffer: bytes, offset: int) -> tuple[Self, int]:
         """The response at `offset`, known to be a successful one, and where the next one begins."""
-        _, index, _, flags, *fields = _LOGGED_ON.unpack_from(buffer, offset)
+        fields = _LOGGED_ON_READ.unpack_from(buffer, offset)
+        index, flags = fields[:2]
         if not flags & LOGON_PRIVATE:
             raise CodecError("the answer to a logon to public folders")
-        ids = FolderIds._make(fields[:13])
-        owner, guid, repl_id, repl_guid = fields[13:17]
-        time = LogonTime._make(fields[17:24])
-        gwart_time, state = fields[24:]
-        response = cls(index, flags, ids, owner, guid, repl_id, repl_guid, time, gwart_time, state)
-        return response, offset + _LOGGED_ON.size
+        owner, guid, repl_id, repl_guid = fields[15:19]
+        ids, time = FolderIds._make(fields[2:15]), LogonTime._make(fields[19:26])
+        response = cls(index, flags, ids, owner, guid, repl_id, repl_guid, time, *fields[26:])
+        return response, offset + _LOGGED_ON_READ.size
 
 
-_LOGGED_ON = Struct("<BBI B 13Q B 16s H 16s 6BH Q I")
+#: From the handle index on; the ReturnValue is 0.
+_LOGGED_ON = "B4x B 13Q B 16s H 16s 6BH Q I"
+_LOGGED_ON_WRITTEN, _LOGGED_ON_READ = Struct("<B" + _LOGGED_ON), Struct("<x" + _LOGGED_ON)
 
 
 class LogonRedirectResponse(msgspec.Struct, frozen=True):

@@ -38,11 +38,13 @@ class Session:
     A session belongs to one thread. Make it with `mapi_logon_ex`.
     """
 
-    __slots__ = ("_answer", "_provider")
+    __slots__ = ("_answer", "_provider", "_rights")
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         provider.sessions.append(self)
+        admin = ConnectFlags.USE_ADMIN_PRIVILEGE in provider.profile.connect_flags
+        self._rights = PRIVILEGED if admin else OWNER  # of a store that is opened by its DN
         self._answer = HResult.S_OK  # what all but `logoff` answers; S_OK as long as it works
 
     @property
@@ -81,8 +83,7 @@ class Session:
 
     def _entry_id(self, mailbox: StoreEntryId | str) -> StoreEntryId:
         if isinstance(mailbox, str):
-            admin = ConnectFlags.USE_ADMIN_PRIVILEGE in self.provider.profile.connect_flags
-            mailbox = StoreEntryId("", mailbox, PRIVILEGED if admin else OWNER)
+            mailbox = StoreEntryId("", mailbox, self._rights)
         if len(mailbox.mailbox_dn) > LONGEST_DN:
             raise MapiError(HResult.MAPI_E_INVALID_ENTRYID, where="OpenMsgStore")
         return mailbox

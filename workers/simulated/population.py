@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from hashlib import blake2b
-from itertools import repeat
-from operator import mul
-from struct import Struct, unpack
+from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from workers.mapi.wire import numbers
 from workers.simulated.messages import NOTHING, SMALLEST, GeneratedMessages, Volume, scatter
 from workers.simulated.stores import (
     CLOCK,
@@ -70,16 +69,19 @@ def _factors() -> tuple[int, ...]:
 _FACTORS = _factors()
 
 
-class Tree(NamedTuple):
-    """A folder tree, column by column; mailboxes share it. Those that hold mail come first."""
+class Place(NamedTuple):
+    """A folder of a tree, which mailboxes share."""
 
-    counters: tuple[int, ...]
-    own_ids: tuple[int, ...]  # without the mailbox's bits, as are the parents'
-    parent_ids: tuple[int, ...]
-    names: tuple[str, ...]
-    depths: tuple[int, ...]
-    has_subfolders: tuple[bool, ...]
+    counter: int
+    own_id: int  # without the mailbox's bits, as is the parent's
+    parent_id: int
+    name: str
+    depth: int
+    has_subfolders: bool
 
+
+#: A folder tree: those that hold mail come first.
+Tree = tuple[Place, ...]
 
 #: FolderFacts of a tuple. A listing makes one for each folder, and the constructor takes three times as long.
 _facts: Callable[[tuple[object, ...]], FolderFacts] = partial(tuple.__new__, FolderFacts)
@@ -127,11 +129,11 @@ class GeneratedPopulation:
         """One of 16 folder trees; the folders that hold mail come first."""
         return _tree(self._folders, variant)
 
-    def volumes(self, numbers: tuple[int, ...]) -> list[tuple[int, int, int, int, int]]:
+    def volumes(self, drawn: tuple[int, ...]) -> list[tuple[int, int, int, int, int]]:
         """The Volumes of the folders that hold mail, in the order of the tree, out of the mailbox's words."""
-        floor, factor = self._floor, _FACTORS[numbers[0] & 255]
+        floor, factor = self._floor, _FACTORS[drawn[0] & 255]
         found = []
-        for extra, word in zip(self._extras, numbers[1:], strict=False):  # a digest has words to spare
+        for extra, word in zip(self._extras, drawn[1:], strict=False):  # a digest has words to spare
             # From 0 to 2 times the average, by the lowest byte; `extra * factor` is that in 1 / (256 * 1024).
             count = floor + (extra * factor * (2 * (word & 255) + 1) + (1 << 25) >> 26)
             newest = CLOCK - (word * 0x9E3779B1 & 0xFFFF_FFFF) % _MONTH if count else 0
@@ -155,7 +157,7 @@ class GeneratedMailbox:
         self.ordinal = ordinal
         self._population = population
         self._digest = population.digest(ordinal)
-        self._tree = population.tree(self._words[0] >> 8 & 15)
+        self._tree = population.tree(self._digest[1] & 15)  # of word 0, as a small number
         self.id_bits = wire_id(ordinal + 1 << 16)
 
     @property
@@ -177,37 +179,42 @@ class GeneratedMailbox:
         return blake2b(identity, digest_size=16, person=b"mailbox guid").digest()
 
     def subtree(self) -> list[FolderFacts]:
-        bits, tree = self.id_bits, self._tree
-        counts, unread, means, newest, _ = zip(*self._volumes(), strict=True)
-        columns = (
-            [bits | own_id for own_id in tree.own_ids],
-            [bits | parent_id for parent_id in tree.parent_ids],
-            tree.names,
-            counts,
-            unread,
-            map(mul, counts, means),
-            [(posix + POSIX_EPOCH) * TICKS if posix else None for posix in newest],  # `filetime`, without the calls
-            tree.depths,
-            tree.has_subfolders,
-            repeat(GENERIC_FOLDER),
-            repeat("IPF.Note"),
-        )
-        return list(map(_facts, zip(*columns, strict=False)))  # the constants go on for ever
+        bits = self.id_bits
+        return [
+            _facts(
+                (
+                    bits | own_id,
+                    bits | parent_id,
+                    name,
+                    count,
+                    unread,
+                    count * mean,
+                    (newest + POSIX_EPOCH) * TICKS if newest else None,  # `filetime`, without the call
+                    depth,
+                    has_subfolders,
+                    GENERIC_FOLDER,
+                    "IPF.Note",
+                )
+            )
+            for (_, own_id, parent_id, name, depth, has_subfolders), (count, unread, mean, newest, _) in zip(
+                self._tree, self._volumes(), strict=True
+            )
+        ]
 
     def messages(self, folder_id: int) -> GeneratedMessages:
-        place = self._tree.counters.index(counter_of(folder_id) & 0xFFFF)
+        place = [folder.counter for folder in self._tree].index(counter_of(folder_id) & 0xFFFF)
         # Half of the digest and the place: no two folders of any two mailboxes draw the same messages.
         key = scatter((self._words[0] << 32 | self._words[1]) + place)
         return GeneratedMessages(self, folder_id, Volume(*self._volumes()[place]), key)
 
     def _volumes(self) -> list[tuple[int, int, int, int, int]]:
         found = self._population.volumes(self._words)
-        return found + [NOTHING] * (len(self._tree.names) - len(found))
+        return found + [NOTHING] * (len(self._tree) - len(found))
 
 
 def words(digest: bytes) -> tuple[int, ...]:
     """The numbers in a digest: at least one more than the mailbox has folders."""
-    return unpack(f"<{len(digest) // 4}I", digest)
+    return numbers(len(digest) // 4).unpack(digest)
 
 
 def _shared_out(messages: int, folders: int) -> tuple[int, ...]:
@@ -229,13 +236,9 @@ def _tree(folders: int, variant: int) -> Tree:
     depths = {IPM_SUBTREE: 0}
     for counter, parent in zip(counters, parents, strict=True):
         depths[counter] = depths[parent] + 1
-    return Tree(
-        counters,
-        tuple(map(wire_id, counters)),
-        tuple(map(wire_id, parents)),
-        names,
-        tuple(depths[counter] for counter in counters),
-        tuple(counter in parents for counter in counters),
+    return tuple(
+        Place(counter, wire_id(counter), wire_id(parent), name, depths[counter], counter in parents)
+        for counter, parent, name in zip(counters, parents, names, strict=True)
     )
 
 

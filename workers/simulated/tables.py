@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from functools import lru_cache
-from itertools import accumulate, islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workers.mapi import properties as props
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
 
 #: SortOrder.order, where ascending is 0 ([MS-OXCDATA] 2.13.1).
 _DESCENDING = 1
-
-#: Rows that are written before anybody looks whether they fit.
-_AT_ONCE = 16
 
 _DELIVERY_TIME = props.PR_MESSAGE_DELIVERY_TIME >> 16
 
@@ -147,16 +142,13 @@ class Table:
         if self._encode is None:
             raise RopFailure(ErrorCode.NULL_OBJECT)
         fitting: list[bytes] = []
-        rows = self._encode(places)
-        while some := [*islice(rows, _AT_ONCE)]:
-            ends = [*accumulate(map(len, some))]
-            fit = bisect_right(ends, room)
-            fitting += some[:fit]
-            if fit < len(some):
+        for row in self._encode(places):
+            room -= len(row)
+            if room < 0:
                 if not fitting:
-                    raise NoRoom(ends[0])
+                    raise NoRoom(len(row))
                 break
-            room -= ends[-1]
+            fitting.append(row)
         return fitting
 
 
