@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fanout.crew import MOST_WAITING
 from tests.test_cli import ENVIRONMENT, fanout, records
 
 pytestmark = pytest.mark.spawns
@@ -74,8 +75,8 @@ def done_in(path: Path) -> int:
 
 
 def await_done(process: subprocess.Popen[bytes], path: Path) -> None:
-    """Look into a run file until all is done that can be: one worker waits, and has one more mailbox."""
-    while done_in(path) < 38:
+    """Look into a run file until all is done that is sure to be: one worker waits, and may have some mailboxes more."""
+    while done_in(path) < 40 - 1 - MOST_WAITING:
         assert process.poll() is None
 
 
@@ -84,7 +85,7 @@ RUN = ("run", "waits.py:job", "--server", "null:40", "-w", "2", "--chunk-size", 
 
 @pytest.fixture
 def killed(folder: Path) -> Path:
-    """The folder of a run that was killed when 38 of its 40 mailboxes were committed."""
+    """The folder of a run that was killed when most of its 40 mailboxes were committed."""
     with running(folder, *RUN, "-o", "r.jsonl") as process:
         await_done(process, folder / "r.fanout")
         process.send_signal(signal.SIGKILL)
@@ -106,7 +107,7 @@ def test_a_run_that_was_killed_and_resumed_has_one_line_a_mailbox_and_the_totals
     done = fanout(killed, "resume", "r.fanout")
 
     assert done.returncode == 0, done.stderr
-    assert re.search("[12] of 40 mailboxes are left", done.stderr)
+    assert re.search(r"\b[1-9] of 40 mailboxes are left", done.stderr)
     assert done.stderr.splitlines()[-2:] == ["totals    40 seen", "40 done, 0 failed, of 40"]
     assert mailboxes(killed) == ONCE
     assert sorted(path.name for path in killed.glob("r.*")) == ["r.fanout", "r.jsonl"]
@@ -130,7 +131,8 @@ def test_a_sink_that_was_harmed_is_whole_again_after_a_resume(killed: Path, harm
 def test_a_killed_run_is_shown_as_such_and_both_sittings_after_its_resume(killed: Path) -> None:
     shown = fanout(killed, "show", "r.fanout").stdout.splitlines()
     assert "  killed, or the power failed" in shown
-    assert shown[-2:] == ["to go on with it: fanout resume r.fanout", "38 done, 0 failed, of 40"]
+    assert shown[-2] == "to go on with it: fanout resume r.fanout"
+    assert re.fullmatch("3[1-9] done, 0 failed, of 40", shown[-1])
 
     fanout(killed, "resume", "r.fanout")
 
@@ -170,7 +172,8 @@ def test_a_job_that_has_changed_is_refused_unless_accepted_and_then_recorded(kil
 
     accepted = fanout(killed, "resume", "r.fanout", "--accept-changes")
     assert accepted.returncode == 0
-    assert "totals    238 seen" in accepted.stderr
+    (left,) = re.findall(r"(\d+) of 40 mailboxes are left", accepted.stderr)
+    assert f"totals    {40 + 99 * int(left)} seen" in accepted.stderr
     assert "changed, and accepted: the job's code" in fanout(killed, "show", "r.fanout").stdout
     with closing(sqlite3.connect(killed / "r.fanout")) as plain:
         assert plain.execute("SELECT job_code FROM sittings").fetchall() == [
@@ -320,7 +323,8 @@ def test_what_went_to_stdout_is_not_written_there_again(folder: Path) -> None:
 
     done = fanout(folder, "resume", "r.fanout")
 
-    assert len(records(done.stdout)) == 2
+    (left,) = re.findall(r"(\d+) of 40 mailboxes are left", done.stderr)
+    assert len(records(done.stdout)) == int(left) < 10
     assert "not written to stdout again" in done.stderr
 
 
