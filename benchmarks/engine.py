@@ -1,7 +1,8 @@
 """The engine alone: null mailboxes, a function that returns an int. `python -m benchmarks.engine`
 
     limit       the yardstick, benchmarks/limit.py
-    memory      fanout, results merged in memory, slots and accounting on
+    memory      fanout, results merged in memory, slots and accounting on, in chunks that it chooses (`auto`)
+    fixed       the same, in chunks of the same size as the yardstick's
     records     fanout, whole records, merged in memory
     run file    fanout, whole records, into a run file
     executor    concurrent.futures.ProcessPoolExecutor.map, the same chunk size
@@ -48,7 +49,7 @@ def executor(count: int, chunk: int) -> int:
         return sum(pool.map(one, range(count), chunksize=chunk))
 
 
-def in_memory(count: int, chunk: int, recording: Recording) -> object:
+def in_memory(count: int, chunk: int | None, recording: Recording) -> object:
     found = fanout.run(one, server=f"null:{count}", workers=WORKERS, chunk_size=chunk, recording=recording)
     return found.totals
 
@@ -89,7 +90,8 @@ def main(count: int, chunk_size: int, rounds: int) -> None:
     costs = interleaved(
         {
             "limit": checked(limit, count, chunk_size),
-            "memory": checked(in_memory, count, chunk_size, Recording.RESULTS),
+            "memory": checked(in_memory, count, None, Recording.RESULTS),
+            "fixed": checked(in_memory, count, chunk_size, Recording.RESULTS),
             "records": checked(in_memory, count, chunk_size, Recording.RECORDS),
             "run file": checked(through_run_file, count, chunk_size),
             "executor": checked(executor, count, chunk_size),

@@ -193,10 +193,16 @@ class Fold(msgspec.Struct):
 
 def fold_of(found: Found) -> Fold | None:
     """The fold of what was found; None where it can't be read, or the lines are not as many as the mailboxes."""
-    lines = found.lines
-    if lines.count(b"\n") != found.count or not lines.endswith(b"\n") or lines.rfind(b"\n\n") >= 0:  # faster than `in`
+    if not _are_lines(found.lines, found.count):
         return None
     try:
         return Fold(_decode(found.total))
     except msgspec.DecodeError:
         return None
+
+
+def _are_lines(lines: bytes, count: int) -> bool:
+    """Whether these are so many lines, none of them empty."""
+    if count == 1:  # it may be large, and `find` looks through a text ten times as fast as `count` does
+        return lines.find(b"\n") == len(lines) - 1 > 0
+    return lines.count(b"\n") == count and lines.endswith(b"\n") and lines.rfind(b"\n\n") < 0  # faster than `in`

@@ -602,6 +602,10 @@ def test_workers_that_die_before_they_do_anything_stop_the_run() -> None:
         Printed(100, "hello"),  # a mailbox that no roster has
         Announced(255, "", None, ""),
         Listed(["a"]),
+        Found(1, 0, 1, b"1", b"1"),
+        Found(1, 0, 1, b"\n", b"1"),
+        Found(1, 0, 1, b"1\n1\n", b"1"),
+        Found(1, 0, 1, b"1\n1", b"1"),
     ],
 )
 def test_a_worker_that_says_what_cannot_be_is_killed_and_not_believed(nonsense: Found) -> None:
