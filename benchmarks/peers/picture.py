@@ -29,10 +29,10 @@ GREY = "#555555"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One thing that is compared: a value for each contender that came so far, and where the best would stand."""
+    """One thing that is compared: a value for each contender, None for one that came to no end, and a mark to reach."""
 
     title: str
-    values: dict[str, float]
+    values: dict[str, float | None]
     target: float
     digits: int = 1
     logarithmic: bool = True
@@ -57,25 +57,19 @@ def draw(found: list[Figures], where: str, path: Path) -> None:
 
 def _panels(found: list[Figures]) -> list[Panel]:
     panels = [
-        Panel(f"{letter}\nCPU / limit", ratios, 1.0)
+        Panel(f"{_TITLES[each.cell.row]}\nCPU / limit", {name: each.ratio(name) for name in each.found}, 1.0)
         for each in found
-        if (letter := _TITLES.get(each.cell.row))
-        and (ratios := _known({name: each.ratio(name) for name in each.found}))
+        if each.cell.row in _TITLES
     ]
     if skewed := [each for each in found if each.cell.row is Row.SKEWED]:
-        least = ideal(skewed[0].cell.count, skewed[0].cell.workers)
-        times = {name: best(skewed, name).median(name, wall) for name in skewed[0].found}
-        ratios = {name: seconds / least for name, seconds in _known(times).items()}
-        panels.append(
-            Panel(f"d) skewed sleeps, {skewed[0].cell.workers} workers\ncall to return / ideal", ratios, 1.0, 2)
-        )
+        panels.append(_late(skewed))
     if starts := [each for each in found if each.cell.row is Row.START]:
         of = starts[-1]
         times = {name: of.median(name, noted("all")) for name in of.found}
-        panels.append(Panel(f"e) {of.cell.workers} workers\nthe last one at work, s", _known(times), 0.3, 2))
+        panels.append(Panel(f"e) {of.cell.workers} workers\nthe last one at work, s", times, 0.3, 2))
     panels += [_delivered(each) for each in found if each.cell.row is Row.POISONED]
     panels += [_drawn(each) for each in found if each.cell.row is Row.STALLED]
-    return [panel for panel in panels if panel.values]
+    return panels
 
 
 _TITLES = {
@@ -86,27 +80,42 @@ _TITLES = {
 }
 
 
+def _late(these: list[Figures]) -> Panel:
+    cell = these[0].cell
+    least = ideal(cell.count, cell.workers)
+    times = {name: best(these, name).median(name, wall) for name in these[0].found}
+    ratios = {name: seconds and seconds / least for name, seconds in times.items()}
+    return Panel(f"d) skewed sleeps, {cell.workers} workers\ncall to return / ideal", ratios, 1.0, 2)
+
+
 def _delivered(of: Figures) -> Panel:
-    delivered = _known({name: of.note(name, "delivered") for name in of.found})
-    percent = {name: 100 * count / (of.cell.trial_of(name).count - 1) for name, count in delivered.items()}
-    return Panel("f) one item ends its process\nof the others, delivered, %", percent, 100.0, 2, logarithmic=False)
+    percent = {
+        name: 100 * delivered / (of.cell.trial_of(name).count - 1)
+        for name in of.found
+        if (delivered := of.note(name, "delivered")) is not None
+    }
+    title = "f) one item ends its process\nof the others, delivered, %"
+    return Panel(title, dict.fromkeys(of.found) | percent, 100.0, 2, logarithmic=False)
 
 
 def _drawn(of: Figures) -> Panel:
-    shares = {name: of.cell.share(name) for name in of.found}
-    drawn = _known({name: of.note(name, "drawn") for name in of.found})
-    whole = {name: max(mib, 0.0) / shares[name] for name, mib in drawn.items()}
-    return Panel(f"g) a stalled consumer is sent\nin {of.cell.stall:g} s, MiB", whole, 0.0, 0, logarithmic=False)
-
-
-def _known(values: dict[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
+    mib = {
+        name: max(drawn, 0.0) / of.cell.share(name)
+        for name in of.found
+        if (drawn := of.note(name, "drawn")) is not None
+    }
+    title = f"g) a stalled consumer is sent\nin {of.cell.stall:g} s, MiB"
+    return Panel(title, dict.fromkeys(of.found) | mib, 0.0, 0, logarithmic=False)
 
 
 def _draw(panel: Panel, axis: Axes, names: list[str]) -> None:
     axis.axvline(panel.target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     for name, value in panel.values.items():
-        _mark(axis, (value, names.index(name)), panel, COLOURS.get(name, PEER))
+        line, colour = names.index(name), COLOURS.get(name, PEER)
+        if value is None:
+            _note(axis, line, colour)
+        else:
+            _mark(axis, (value, line), panel, colour)
     _scale(panel, axis)
     axis.set_title(panel.title, fontsize=9, loc="left", linespacing=1.4)
     axis.set_yticks(range(len(names)), names)
@@ -132,9 +141,17 @@ def _mark(axis: Axes, place: tuple[float, float], panel: Panel, colour: str) -> 
     )
 
 
+def _note(axis: Axes, line: int, colour: str) -> None:
+    axis.annotate(
+        "came to no end", (0.98, line), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=8,
+        fontstyle="italic", color=colour, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )  # fmt: skip
+
+
 def _scale(panel: Panel, axis: Axes) -> None:
     """Room on the right for the figure of the rightmost dot."""
-    lowest, highest = min(panel.values.values()), max(panel.values.values())
+    values = [value for value in panel.values.values() if value is not None] or [panel.target]
+    lowest, highest = min(values), max(values)
     if panel.logarithmic:
         low, high = min(lowest, panel.target), max(highest, panel.target)
         axis.set_xscale("log")

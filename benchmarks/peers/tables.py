@@ -116,10 +116,9 @@ def _skewed(these: list[Figures]) -> str:
         taken, spanned = of.median(name, wall), of.median(name, noted("span"))
         chunk = "guided" if cell.trial_of(name).chunk is None else str(of.cell.chunk)
         times = [_number(seconds and seconds / least, 2) for seconds in (spanned, taken)]
-        lines.append(
-            [name, chunk, _number(spanned, 3), times[0], _number(taken, 3), times[1], _number(of.median(name, cpu), 2)]
-        )
-    head = ["", "chunk", "first call to last end, s", "/ ideal", "call to return, s", "/ ideal", "CPU, s"]
+        lines.append([name, chunk, _number(spanned, 3), times[0], _number(taken, 3), times[1]])
+        lines[-1] += [_number(of.median(name, cpu), 2), of.trouble(name)]
+    head = ["", "chunk", "first call to last end, s", "/ ideal", "call to return, s", "/ ideal", "CPU, s", ""]
     title = f"d) {cell.count:,} skewed sleeps, {cell.workers} workers; ideal {least:.3f} s"
     return _table(title, head, lines)
 
