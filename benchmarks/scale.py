@@ -36,6 +36,7 @@ NULL_BETWEEN, SIM_BETWEEN = 1_000_000, 20_000
 
 #: Rounds have about so many mailboxes in all; short runs are repeated, because they are the noisy ones.
 ENOUGH = {"null": 2_000_000, "sim": 20_000}
+MOST_TIMES = 25
 
 #: Powers: of ten for mailboxes, of two for workers.
 FEWEST, WORKERS = 10_000, (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -79,9 +80,9 @@ class Line(msgspec.Struct, frozen=True):
         return statistics.median(each.start for each in self.found)
 
     def each(self) -> list[float]:
-        """What a mailbox takes: the least, the median and the most of the rounds."""
-        all_of_it = sorted(each.each for each in self.found)
-        return [all_of_it[0], statistics.median(all_of_it), all_of_it[-1]]
+        """What a mailbox takes: the quartiles of the rounds, the median between them."""
+        all_of_it = [each.each for each in self.found]
+        return statistics.quantiles(all_of_it, method="inclusive") if len(all_of_it) > 1 else 3 * all_of_it
 
 
 def points(most: dict[str, int]) -> list[Point]:
@@ -152,7 +153,7 @@ def measured(these: list[Point], rounds: int) -> list[Line]:
     found: dict[Point, list[Measured]] = {point: [] for point in these}
     for number in range(rounds):
         for point in these:
-            times = min(5, max(1, ENOUGH[point.of] // point.more))
+            times = min(MOST_TIMES, max(1, ENOUGH[point.of] // point.more))
             found[point] += [cpu(point) for _ in range(times)]
             _tell(f"round {number + 1} of {rounds}", point)
     return [Line(point, some) for point, some in found.items()]
@@ -173,11 +174,11 @@ def _tell(what: str, point: Point) -> None:
 
 def table(lines: list[Line]) -> str:
     """The figures as Markdown."""
-    rows = ["| | mailboxes | workers | start, CPU s | a mailbox, CPU µs | least to most |", "| --- |" + " --- |" * 5]
+    rows = ["| | mailboxes | workers | start, CPU s | a mailbox, CPU µs | quartiles |", "| --- |" + " --- |" * 5]
     for line in lines:
-        point, (least, middle, most) = line.point, (1e6 * each for each in line.each())
+        point, (low, middle, high) = line.point, (1e6 * each for each in line.each())
         head = f"| {point.of}, more {point.along} | {point.more:,} | {point.workers} | {line.start():.2f} "
-        rows.append(f"{head}| {middle:.3g} | {least:.3g} to {most:.3g} |")
+        rows.append(f"{head}| {middle:.3g} | {low:.3g} to {high:.3g} |")
     return "\n".join(rows)
 
 

@@ -45,7 +45,8 @@ def draw(lines: list[Line], where: str, path: Path) -> None:
             for axis, along in zip(row, ("mailboxes", "workers"), strict=True):
                 _draw([line for line in lines if (line.point.of, line.point.along) == (kind, along)], axis)
             row[0].set_title(MEASURES[kind].title, fontsize=9, loc="left")
-            row[0].set_ylim(0, 1.3 * row[0].get_ylim()[1])
+            highest = max(line.each()[1] for line in lines if line.point.of == kind)
+            row[0].set_ylim(0, 1.5 * MEASURES[kind].scale * highest)
         for axis, along in zip(axes[-1], ("mailboxes", "workers"), strict=True):
             axis.set_xlabel(along)
         axes[0][1].set_xticks([1, 4, 16, 64, 256])
@@ -54,12 +55,12 @@ def draw(lines: list[Line], where: str, path: Path) -> None:
 
 
 def _draw(lines: list[Line], axis: Axes) -> None:
-    """The median as a line, from the least to the most as a band."""
+    """The median as a line, between the quartiles a band."""
     measure = MEASURES[lines[0].point.of]
     places = [line.point.at for line in lines]
     figures = ([measure.scale * figure for figure in line.each()] for line in lines)
-    least, middle, most = zip(*figures, strict=True)
-    axis.fill_between(places, least, most, color=measure.colour, alpha=0.18, linewidth=0)
+    low, middle, high = zip(*figures, strict=True)
+    axis.fill_between(places, low, high, color=measure.colour, alpha=0.18, linewidth=0)
     axis.plot(places, middle, marker="o", markersize=4.5, color=measure.colour, linewidth=1.4)
     for place, value in zip(places, middle, strict=True):
         axis.annotate(

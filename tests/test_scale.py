@@ -15,12 +15,13 @@ def test_the_start_stands_for_itself() -> None:
     assert round(measured.each, 12) == 2e-6
 
 
-def test_a_line_has_the_least_the_median_and_the_most() -> None:
+def test_a_line_has_the_median_between_the_quartiles() -> None:
     point = Point("sim", "workers", few=50, more=1000, workers=2)
 
     line = Line(point, [Measured(1.0, 3.0), Measured(2.0, 1.0), Measured(4.0, 2.0)])
 
-    assert (line.point.at, line.start(), line.each()) == (2, 2.0, [1.0, 2.0, 3.0])
+    assert (line.point.at, line.start(), line.each()) == (2, 2.0, [1.5, 2.0, 2.5])
+    assert Line(point, [Measured(1.0, 3.0)]).each() == [3.0, 3.0, 3.0]
 
 
 def test_mailboxes_grow_by_decades_and_workers_by_doubling() -> None:
