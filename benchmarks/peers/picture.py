@@ -26,6 +26,9 @@ PEER = "#D55E00"
 
 GREY = "#555555"
 
+#: Times the target: what is beyond stands at the edge, so that one contender does not push all others together.
+EDGE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -127,11 +130,14 @@ def _draw(panel: Panel, axis: Axes, names: list[str]) -> None:
 
 
 def _mark(axis: Axes, place: tuple[float, float], panel: Panel, colour: str) -> None:
-    """A dot, and its figure beside it."""
-    axis.plot(*place, "o", color=colour, markersize=6)
+    """A dot, or an arrow where it is beyond the edge, and its figure beside it."""
+    value, line = place
+    beyond = panel.logarithmic and value > EDGE * panel.target
+    at = (EDGE * panel.target if beyond else value, line)
+    axis.plot(*at, ">" if beyond else "o", color=colour, markersize=6)
     axis.annotate(
-        f"{place[0]:,.{panel.digits if place[0] < 100 else 0}f}",
-        place,
+        f"{value:,.{panel.digits if value < 100 else 0}f}",
+        at,
         xytext=(7, 0),
         textcoords="offset points",
         va="center",
@@ -153,7 +159,7 @@ def _scale(panel: Panel, axis: Axes) -> None:
     values = [value for value in panel.values.values() if value is not None] or [panel.target]
     lowest, highest = min(values), max(values)
     if panel.logarithmic:
-        low, high = min(lowest, panel.target), max(highest, panel.target)
+        low, high = min(lowest, panel.target), min(max(highest, panel.target), EDGE * panel.target)
         axis.set_xscale("log")
         axis.set_xlim(low / (high / low) ** 0.06, high * (high / low) ** 0.3)
         axis.xaxis.set_major_locator(LogLocator(numticks=5))
