@@ -28,6 +28,8 @@ from fanout.api import run
 from fanout.errors import CredentialsError, FanoutError, UsageError
 from fanout.locks import check_file_system
 from workers.jobs.glance import glance
+from workers.servers import scheme_of, server_at
+from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +90,13 @@ def of_machine(folder: Path) -> Iterator[Sign]:
 def of_server(url: str, access: Access, mailbox: str | None = None) -> Iterator[Sign]:
     """Look at a server as a run would, with one mailbox: its name, TLS, the account, a listing, a message.
 
-    `mailbox`: the one to look into; by default the first that the server lists.
+    `mailbox`: the one to look into; by default the first that the server lists. Raises UsageError for a URL that can't be meant.
     """
+    _check_url(url, access)
+    return _of_server(url, access, mailbox)
+
+
+def _of_server(url: str, access: Access, mailbox: str | None) -> Iterator[Sign]:
     where = urlsplit(url)
     if where.hostname:
         port = where.port or _PORTS.get(where.scheme, 0)
@@ -179,6 +186,16 @@ def _self_test() -> Sign:
     if (done, failed) != (TESTED, 0):
         return Sign(State.ILL, "self-test", f"{done:,} of {TESTED:,} done", "report it, with what stands above")
     return _well("self-test", f"{done:,} mailboxes visited by {WORKERS} workers of {sys.executable}")
+
+
+def _check_url(url: str, access: Access) -> None:
+    """Raise UsageError for a URL that can't be meant. That an account is missing is found where one is wanted."""
+    try:
+        if scheme_of(url).accounts and not access.user:
+            access = msgspec.structs.replace(access, user="anybody")
+        server_at(url, access=access)
+    except ServerUrlError as error:
+        raise UsageError(str(error)) from error
 
 
 # --- a server ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import resource
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from fanout import doctor
 from fanout.cli import cli
 from fanout.doctor import Sign, State
+from fanout.errors import UsageError
 from workers.access import ANYBODY
 
 
@@ -54,6 +56,14 @@ def test_what_a_server_refuses_comes_with_what_to_ask_for(url: str, what: str, a
 
     assert (last.state, last.what) == (State.ILL, what)
     assert last.advice.startswith(advice)
+
+
+@pytest.mark.parametrize(
+    "url", ["nothing", "imaps://mail.example:99999", "mapi+https://mail.example:99999", "sim:many"]
+)
+def test_a_url_that_can_not_be_meant_is_a_mistake_and_nothing_is_looked_at(url: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(url)):
+        of_server(url)
 
 
 def test_a_port_where_nobody_listens_ends_the_look() -> None:

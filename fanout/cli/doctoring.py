@@ -36,7 +36,7 @@ def doctor(server: str | None, mailbox: str | None, **given: Any) -> int:  # noq
         raise UsageError(f"--mailbox {mailbox} without --server: where is it?")
     ill = 0
     signs = [looks.of_machine(Path.cwd())]
-    if server:
+    if server:  # asked for before anything is said: a URL that can't be meant is a mistake in the command
         signs.append(looks.of_server(server, access_of(given), mailbox))
     for several in signs:
         for sign in several:
