@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanout.errors import UsageError
+from fanout.errors import StoppedError, UsageError
 from fanout.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -65,7 +65,19 @@ def check_comparable(before: RunFile, after: RunFile) -> None:
 
 
 def changes(before: Iterable[Outcome], after: Iterable[Outcome]) -> Iterator[Change]:
-    """A change for each mailbox of either run, SAME among them: in the order of the later one, then what is gone."""
+    """A change for each mailbox of either run, SAME among them: in the order of the later one, then what is gone.
+
+    Raises StoppedError when the disk takes no more.
+    """
+    try:
+        yield from _compared(before, after)
+    except sqlite3.Error as error:
+        raise StoppedError(
+            f"what the earlier run came to can't be kept for a while in a temporary file: {error}"
+        ) from error
+
+
+def _compared(before: Iterable[Outcome], after: Iterable[Outcome]) -> Iterator[Change]:
     with closing(sqlite3.connect("")) as earlier:
         earlier.execute("CREATE TABLE outcomes (place INTEGER PRIMARY KEY, mailbox TEXT UNIQUE, outcome BLOB)")
         rows = ((outcome.mailbox, _encode(outcome)) for outcome in before)

@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -304,6 +304,15 @@ class RunFile:
             "SELECT (SELECT coalesce(sum(count), 0) FROM done), (SELECT count(*) FROM failed)"
         )
         return done, failed
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """What is read within is of one moment, though the run goes on. For a file that was opened to be read."""
+        self._execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._execute("COMMIT")
 
     def lines(self) -> Iterator[bytes]:
         """The records, in the order of the roster, some at a time."""

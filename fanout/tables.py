@@ -1,7 +1,7 @@
 """Results as tables, for spreadsheets and data frames: CSV and Parquet.
 
 A row a mailbox, in the order of the roster: `mailbox`, `ok`, `attempts`, `seconds`, the result, and what the error says. The
-columns are known when every record was seen, so the records are read twice.
+columns are known when every record was seen, so the records are read twice, and have to be the same both times.
 
 In CSV a result that is an object has a column a field, `result.messages`, and objects within it columns of their own; lists
 are JSON in one cell. In Parquet nested results are nested columns, and numbers stay numbers.
@@ -35,11 +35,10 @@ LAST = ("error.type", "error.message", "error.code", "error.cause")
 
 def write_csv(path: Path, outcomes: Callable[[], Iterator[Outcome]]) -> None:
     """Write the outcomes as CSV (RFC 4180, UTF-8). Raises StoppedError when the disk takes no more."""
-    names = dict.fromkeys(name for outcome in outcomes() for name, _ in _fields("result", outcome.result))
-    names.pop("result", None) if len(names) > 1 else None
+    names = dict.fromkeys(name for outcome in outcomes() for name, _ in _cells(outcome))
     columns = [*FIRST, *names, *LAST]
     with _written(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
+        rows = csv.DictWriter(file, columns, restval="")
         rows.writeheader()
         rows.writerows(map(_flat, outcomes()))
 
@@ -72,10 +71,15 @@ WRITERS = {".csv": write_csv, ".parquet": write_parquet}
 
 def _flat(outcome: Outcome) -> dict[str, object]:
     """The row of an outcome, a cell a field."""
-    row = {name: getattr(outcome, name) for name in FIRST} | dict(_fields("result", outcome.result))
+    row = {name: getattr(outcome, name) for name in FIRST} | dict(_cells(outcome))
     if outcome.error:
         row |= {name: getattr(outcome.error, name.removeprefix("error.")) for name in LAST}
     return row
+
+
+def _cells(outcome: Outcome) -> Iterator[tuple[str, object]]:
+    """The cells of the result; a mailbox that failed has none."""
+    return _fields("result", outcome.result) if outcome.ok else iter(())
 
 
 def _fields(name: str, value: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - whatever a job returns

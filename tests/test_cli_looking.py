@@ -95,6 +95,22 @@ def test_the_slowest_mailboxes_are_named_the_slowest_first(tmp_path: Path) -> No
     assert found.stdout.splitlines() == ["u1\t9.000 s\tdone", "u2\t4.000 s\tdone"]
 
 
+def test_what_is_read_of_a_run_at_work_is_of_one_moment(tmp_path: Path) -> None:
+    line = b'{"mailbox":"u%d","ok":true,"result":1,"attempts":1,"seconds":0.5}\n'
+    with RunFile.create(tmp_path / "a.fanout") as file:
+        file.keep(Found(1, 0, 1, line % 0, b"1"), 1)
+        file.commit()
+        with RunFile.open(tmp_path / "a.fanout") as reader:
+            with reader.standing_still():
+                before = reader.counts()
+                file.keep(Found(1, 1, 1, line % 1, b"1"), 1)
+                file.commit()
+                meanwhile = reader.counts()
+            after = reader.counts()
+
+    assert (before, meanwhile, after) == ((1, 0), (1, 0), (2, 0))
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_a_run_is_exported_as_a_table_and_a_file_that_is_there_is_kept(tmp_path: Path, name: str) -> None:
     pytest.importorskip("pyarrow")

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from collections.abc import Iterator
+
+import pytest
 
 from fanout.comparison import Change, Kind, changes, differences, summary
+from fanout.errors import StoppedError
 from fanout.outcomes import Outcome
 from workers.causes import Cause
 from workers.messages import Error
@@ -63,6 +68,15 @@ def test_a_long_value_is_cut_short() -> None:
 
     assert change == Change("a", Kind.NEW, None, done("a", ["word"] * 100))
     assert len(change.what) == 60
+
+
+def test_a_disk_that_takes_no_more_stops_the_comparison() -> None:
+    def full() -> Iterator[Outcome]:
+        yield done("a", 1)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StoppedError, match=r"can't be kept .*: database or disk is full"):
+        list(changes(full(), []))
 
 
 def test_the_summary_counts_every_kind() -> None:

@@ -48,6 +48,19 @@ def test_a_result_that_is_no_object_has_one_column(tmp_path: Path) -> None:
     assert [row["result"] for row in read(tmp_path / "out.csv")] == ["7"]
 
 
+def test_results_that_are_objects_and_others_that_are_none_keep_their_columns(tmp_path: Path) -> None:
+    mixed = [Outcome("a@x", ok=True, result=7), OUTCOMES[1], Outcome("c@x", ok=True, result={"n": 1})]
+    write_csv(tmp_path / "out.csv", given(mixed))
+
+    assert [(row["result"], row["result.n"]) for row in read(tmp_path / "out.csv")] == [("7", ""), ("", ""), ("", "1")]
+
+
+def test_where_all_failed_there_is_no_column_of_results(tmp_path: Path) -> None:
+    write_csv(tmp_path / "out.csv", given([OUTCOMES[1]]))
+
+    assert "result" not in read(tmp_path / "out.csv")[0]
+
+
 def test_nested_results_are_nested_columns_of_the_parquet(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     many = [*OUTCOMES, *(Outcome(f"{number}@y", ok=True, result={"late": number}) for number in range(ROWS))]

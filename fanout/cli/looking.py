@@ -87,7 +87,8 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
         if write:
             if Path(output).exists() and not force:
                 raise UsageError(f"-o {output}: the file is there already; --force replaces it")
-            write(Path(output), file.outcomes)
+            with file.standing_still():
+                write(Path(output), file.outcomes)
             return
         sink = Sink.open(output, force=force)
         try:
