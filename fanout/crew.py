@@ -133,7 +133,8 @@ class Worker(msgspec.Struct):
 
     @property
     def is_full(self) -> bool:
-        """Whether it has enough: work for every lane, and one chunk that waits, so that no lane ever does.
+        """Whether it has enough: work for every lane, and as many chunks that wait as it has credit for, so that
+        no lane ever does.
 
         None waits where a mailbox may not simply be visited again.
         """

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fanout import jobs
+from fanout.cli.running import run
 from fanout.errors import UsageError
 from tests.fakes import FakeMailbox
 from workers.jobs import BUILT_IN
@@ -66,6 +67,10 @@ def test_a_colon_in_the_path_of_a_file_stays(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(UsageError, match=r"the job's file can't be found: nowhere/job\.py"):
         jobs.named("nowhere/job.py:count")
+
+
+def test_the_help_of_run_names_every_job_that_is_built_in() -> None:
+    assert f"({', '.join(BUILT_IN)})" in " ".join((run.help or "").split())
 
 
 @pytest.mark.parametrize("words", ["sensus", "", "job.py", "package.module:", "package.module:two words", "a:b:1"])
