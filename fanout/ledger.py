@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fanout.roster import Roster
 
 #: Bytes that a temporary ledger writes at a time.
-BUFFER = 2**20
+BUFFER = 2**16
 
 
 class SinkPlace(msgspec.Struct, frozen=True):

@@ -46,16 +46,17 @@ class Fixed:
 class Guided:
     """Large chunks first, small ones last: guided self-scheduling (Polychronopoulos and Kuck, 1987).
 
-    A chunk is what remains divided by four times the workers. A worker has one and a second that waits, so that half of a fair
-    share stays for whoever is done first; by twice the workers, as is common where nothing waits, all but a third would be
-    given out at the very beginning. (Skewed sleeps, 16 workers, in virtual time: 1.17 times the ideal by 2, 1.05 by 3 to 8.)
+    A chunk is what remains divided by eight times the workers. A worker has one and a second that waits, so that three quarters
+    of a fair share stay for whoever is done first; by twice the workers, as is common where nothing waits, all but a third would
+    be given out at the very beginning. (Skewed sleeps, 16 workers, in virtual time, times list scheduling: 1.12 by 2, 1.02 by 3 to
+    16; measured, 8 is ahead of 4, see benchmarks/README.md.)
     """
 
     workers: int
     largest: int
 
     def size(self, remaining: int) -> int:
-        return max(1, min(self.largest, remaining // (4 * self.workers)))
+        return max(1, min(self.largest, remaining // (8 * self.workers)))
 
 
 def partition(chunk_size: int | None, workers: int, capacity: int | None, arithmetic: str = "") -> Partition:

@@ -53,8 +53,8 @@ def test_fixed_chunks_are_of_one_size_but_for_the_last() -> None:
     assert [len(chunk) for chunk in chunks(partition(200, 4, 254), 999)] == [200, 200, 200, 200, 199]
 
 
-def test_guided_chunks_are_four_times_as_many_as_the_workers_that_could_take_the_rest() -> None:
-    assert [len(chunk) for chunk in chunks(partition(None, 2, 100), 40)] == [5, 4, 3, 3, 3, *[2] * 4, *[1] * 14]
+def test_guided_chunks_are_eight_times_as_many_as_the_workers_that_could_take_the_rest() -> None:
+    assert [len(chunk) for chunk in chunks(partition(None, 2, 100), 80)] == [5, *[4] * 3, *[3] * 6, *[2] * 7, *[1] * 31]
 
 
 def test_guided_chunks_keep_below_a_small_capacity() -> None:

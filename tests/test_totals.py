@@ -27,6 +27,18 @@ def test_the_fold_does_not_depend_on_grouping_or_order(results: list[object], da
     assert total == fold(results)
 
 
+ALIKE = st.fixed_dictionaries({"folders": NUMBERS, "bytes": NUMBERS | NO_NUMBERS, "newest": NO_NUMBERS | NUMBERS})
+
+
+@settings(derandomize=True, deadline=None)
+@given(results=st.lists(ALIKE, min_size=1, max_size=4) | st.lists(OBJECTS, min_size=1, max_size=3))
+def test_objects_are_folded_alike_field_by_field_and_one_by_one(results: list[object]) -> None:
+    nothing: object = {}
+    one_by_one = reduce(add, copy.deepcopy(results), nothing)
+
+    assert fold(results) == one_by_one
+
+
 @settings(derandomize=True, deadline=None)
 @given(results=RESULTS)
 def test_the_fold_leaves_the_results_as_they_are(results: list[object]) -> None:

@@ -23,6 +23,9 @@ from workers.causes import Cause
 #: Bytes before a message: its length, unsigned, little-endian.
 HEADER = struct.Struct("<I")
 
+#: Where the length of a message will stand that is being written.
+NO_LENGTH = bytes(HEADER.size)
+
 #: Bytes of the largest message. A result may be large, a length beyond this is nonsense: four bytes of text read as a
 #: length are 0x20202020 and more, half a gigabyte.
 MAX_MESSAGE = 256 * 2**20
@@ -312,15 +315,26 @@ class Answered(Message, frozen=True):
 
 ToParent = Ready | Found | Failed | Printed | Leaked | Leaving | Announced | Listed | Refused | Held | Answered | Unable
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 
 
 def frame(message: Message) -> bytes:
     """The bytes of one message. Raises FrameError when it is larger than a message may be."""
-    body = _encode(message)
-    if len(body) > MAX_MESSAGE:
-        raise FrameError(f"a message of {len(body):,} bytes; the largest has {MAX_MESSAGE:,}")
-    return HEADER.pack(len(body)) + body
+    framed = bytearray()
+    add_frame(framed, message)
+    return bytes(framed)
+
+
+def add_frame(to: bytearray, message: Message) -> None:
+    """Write a message behind what is there: a large result is not copied for it. Raises FrameError as `frame` does."""
+    start = len(to)
+    to += NO_LENGTH
+    _encode_into(message, to, -1)
+    length = len(to) - start - HEADER.size
+    if length > MAX_MESSAGE:
+        del to[start:]
+        raise FrameError(f"a message of {length:,} bytes; the largest has {MAX_MESSAGE:,}")
+    HEADER.pack_into(to, start, length)
 
 
 T = TypeVar("T")

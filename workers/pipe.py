@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from workers.messages import FrameReader, ToParent, ToWorker, frame
+from workers.messages import FrameReader, ToParent, ToWorker, add_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,14 +40,16 @@ class Pipe:
 
     def hold(self, messages: Iterable[ToParent]) -> None:
         """Tell the messages with the next ones, which follow soon."""
-        self._held += b"".join(map(frame, messages))
+        for message in messages:
+            add_frame(self._held, message)
         if len(self._held) >= HELD_BYTES:
             self.tell([])
 
     def tell(self, messages: Iterable[ToParent]) -> None:
         """Write the messages in one piece. Blocks while the parent does not read: so a slow sink slows the workers."""
-        held, self._held = self._held, bytearray()
-        data = memoryview(held + b"".join(map(frame, messages)))
+        for message in messages:
+            add_frame(self._held, message)
+        data, self._held = memoryview(self._held), bytearray()
         while data:
             data = data[os.write(self._outbox, data) :]
 

@@ -36,7 +36,7 @@ from fanout.engines.worker import Words, Worker
 from fanout.events import Babbled, Ended, Event, Heard, Reading, Spot
 from workers import template
 from workers.linux import DUMP, is_ending, resident
-from workers.messages import Begin, FrameError, Message, frame
+from workers.messages import Begin, FrameError, Message, add_frame
 from workers.slots import Slots
 
 #: Bytes read from a pipe at a time: all that it holds. Asking for more costs more: a buffer beyond 128 KiB is mapped anew.
@@ -121,7 +121,7 @@ class ProcessEngine:
     def send(self, number: int, message: Message) -> None:
         """Give the worker a message, after those it was given before."""
         if worker := self._workers.get(number):
-            worker.unsent += frame(message)
+            add_frame(worker.unsent, message)
             self._write(worker)
 
     def post(self, number: int, message: Message) -> None:
@@ -129,7 +129,7 @@ class ProcessEngine:
         if worker := self._workers.get(number):
             if not worker.unsent:
                 self._posted.append(worker)
-            worker.unsent += frame(message)
+            add_frame(worker.unsent, message)
 
     def stop(self, number: int) -> None:
         """Ask the worker to leave before it begins another mailbox. One that waits for a chunk is to be retired instead."""
