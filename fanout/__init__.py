@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanout.policy import Limits, MaxFailures, Policy
     from workers.access import Access
     from workers.messages import Recording
+    from workers.options import Size
     from workers.writing import job
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "Recording",
+    "Size",
     "StoppedError",
     "UsageError",
     "job",
@@ -49,6 +51,7 @@ _HOMES = {
     "fanout.policy": {"Limits", "MaxFailures", "Policy"},
     "workers.access": {"Access"},
     "workers.messages": {"Recording"},
+    "workers.options": {"Size"},
     "workers.writing": {"job"},
 }
 

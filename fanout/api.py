@@ -128,7 +128,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     `job`: a function that takes an open mailbox, or the words for one that the command line takes. `workers`: processes,
     by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
     names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
-    the job, values that JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
+    the job, of the kinds that its annotations name; what has none is what JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
     when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
     has open and visits at a time, in threads, so that the job must not mind being called in several at once. `on_leak`:
@@ -139,9 +139,10 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     can't be listed, and CredentialsError when it refuses the account.
     """
     _check(job, mailboxes, limit, options)
+    named = jobs.named(job) if isinstance(job, str) else jobs.carried(job)
     told = Task(
-        jobs.named(job) if isinstance(job, str) else jobs.carried(job),
-        options or {},
+        named,
+        jobs.plain(named, options or {}, None if isinstance(job, str) else job),
         recording,
         allow_writes=allow_writes,
         policy=policy or Policy(),

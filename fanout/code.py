@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from workers.messages import FileJob, ModuleJob
+from workers.messages import FileJob, ModuleJob, PickledJob
 
 if TYPE_CHECKING:
     from workers.messages import Job
@@ -31,13 +31,14 @@ class Code(NamedTuple):
 
 def code_of(job: Job) -> Code:
     """The code of a job as it is now."""
-    match job:
-        case ModuleJob(module, _):
-            return _of_file(_module_file(module))
-        case FileJob(path, _):
-            return _of_file(Path(path))
-        case _:
-            return Code(hashlib.sha256(job.pickle).hexdigest(), None)
+    if isinstance(job, PickledJob):
+        return Code(hashlib.sha256(job.pickle).hexdigest(), None)
+    return _of_file(file_of(job))
+
+
+def file_of(job: ModuleJob | FileJob) -> Path | None:
+    """The file that holds a job; None where there is none with a source."""
+    return _module_file(job.module) if isinstance(job, ModuleJob) else Path(job.path)
 
 
 def _of_file(path: Path | None) -> Code:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import warnings
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import dill
 
 from fanout.errors import UsageError
+from fanout.source import told_of
 from workers.jobs import BUILT_IN, check, load
 from workers.messages import FileJob, Job, ModuleJob, PickledJob
+from workers.options import Options, of_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,78 +82,48 @@ def name(job: Job) -> str:
 
 
 def options(job: Job, texts: tuple[str, ...]) -> dict[str, Any]:
-    """The keyword arguments that `-a key=value` words give. Raises UsageError.
+    """The plain values of `-a key=value` words: what JSON can say. Raises UsageError.
 
-    For a built-in the values take the types of its parameters; for any other job they are numbers or truths where they
-    look like one, and text where they don't.
+    They are those that the job's signature asks for, where that can be told before a worker imports the job; where it
+    can't be, they are numbers or truths where they look like one, and text where they don't.
     """
-    given = {}
-    types = _types(job)
+    given: dict[str, list[str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.isidentifier():
             raise UsageError(f"-a {text}: an option of the job is given as key=value")
-        if types is not None and key not in types:
-            raise UsageError(f"-a {text}: {name(job)} has no option {key!r}; it has {', '.join(types) or 'none'}")
-        try:
-            given[key] = _typed(value, types[key]) if types else _guess(value)
-        except ValueError as error:
-            raise UsageError(f"-a {text}: {error}") from error
-    if types is not None:
-        _check(name(job), given)
-    return given
-
-
-def _check(built_in: str, given: dict[str, Any]) -> None:
-    """Raise UsageError for options of a built-in that can't be meant, or lack one that it can't do without."""
+        given.setdefault(key, []).append(value)
     try:
-        check(built_in, given)
+        return _checked(job, _signature(job).of_texts(given))
     except ValueError as error:
         raise UsageError(f"-a {error}") from error
-    except TypeError as error:  # from `inspect`: "missing a required argument: 'directory'"
-        missing = str(error).rpartition(" ")[2].strip("'")
-        raise UsageError(f"{built_in} needs -a {missing}=...") from error
 
 
-def _types(job: Job) -> dict[str, object] | None:
-    """The options of a built-in and their types; None for another job, which only workers import."""
-    if not isinstance(job, ModuleJob) or (job.module, job.function) not in BUILT_IN.values():
-        return None
-    signature = inspect.signature(load(name(job)))
-    return {key: p.annotation for key, p in list(signature.parameters.items())[1:]}
-
-
-#: Annotations of numbers, what makes one of a text, and its name for people.
-_NUMBERS: dict[str, tuple[Callable[[str], object], str]] = {
-    "int": (int, "whole number"),
-    "float": (float, "number"),
-}
-
-
-def _typed(text: str, annotation: object) -> object:
-    """The value for a parameter with this annotation, which stands as text in the function."""
-    if annotation == "bool":
-        return _truth(text)
-    kind, words = _NUMBERS.get(str(annotation), (str, ""))
+def plain(job: Job, given: dict[str, Any], function: Callable[..., Any] | None = None) -> dict[str, Any]:
+    """The plain values of options that Python code gives, to a job or to the function that it is. Raises UsageError."""
     try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no {words}") from None
+        told = of_function(function, name(job)) if function else _signature(job)
+        return _checked(job, told.plain(given)) if told else given
+    except ValueError as error:
+        raise UsageError(f"options: {error}") from error
 
 
-def _truth(text: str) -> bool:
-    truths = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if text.lower() not in truths:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return truths[text.lower()]
+def _signature(job: Job) -> Options:
+    """The options of a job; any at all where they can't be told without importing it."""
+    told = None
+    if _is_built_in(job):
+        told = of_function(load(name(job)), name(job))
+    elif not isinstance(job, PickledJob) and (source := told_of(job)):
+        told = source.options
+    return told or Options(name(job), {}, others=True)
 
 
-def _guess(text: str) -> object:
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+def _checked(job: Job, values: dict[str, Any]) -> dict[str, Any]:
+    """The values; those of a built-in are looked at together. Raises ValueError."""
+    if _is_built_in(job):
+        check(name(job), _signature(job).real(values))
+    return values
+
+
+def _is_built_in(job: Job) -> bool:
+    return isinstance(job, ModuleJob) and (job.module, job.function) in BUILT_IN.values()

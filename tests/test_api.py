@@ -116,7 +116,7 @@ def test_a_run_without_failures_raises_nothing() -> None:
         ({"server": "null:5", "mailboxes": "abc"}, "a list of names"),
         ({"server": "null:5", "mailboxes": [1]}, "one line of text"),
         ({"server": "null:5", "options": {1: 1}}, "dict of names"),
-        ({"server": "null:5", "options": {"x": 1}}, "its options are none"),
+        ({"server": "null:5", "options": {"x": 1}}, "has no option 'x'; it has none"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_what_would_be_right(wrong: dict[str, object], what: str) -> None:

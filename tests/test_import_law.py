@@ -20,6 +20,7 @@ WORDS = {
     "jobs",
     "linux",
     "messages",
+    "options",
     "output",
     "servers",
     "simulated",
@@ -45,6 +46,7 @@ WRAPPERS = {
     },
     "spnego": {"workers/mapi/http/authentication.py"},
     "matplotlib": {"fanout/bench/picture.py"},
+    "regex": {"workers/jobs/search.py"},
     "sqlite3": {"fanout/comparison.py", "fanout/names.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",

@@ -146,8 +146,6 @@ def test_senders_are_counted_by_address_whatever_their_name_and_capitals() -> No
     ("job", "options", "words"),
     [
         ("largest", {"limit": 0}, "limit=0: it is at least 1"),
-        ("largest", {"above": -1}, "above=-1: bytes, 0 or more"),
-        ("quota", {"limit": -1}, "limit=-1: bytes, 0 or more"),
         ("senders", {"limit": 0}, "limit=0: it is at least 1"),
     ],
 )

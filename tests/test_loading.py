@@ -174,15 +174,13 @@ def test_what_is_no_python_file_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_an_option_that_a_job_does_not_take_is_answered_with_those_that_it_does() -> None:
-    with pytest.raises(
-        JobError, match=r"unexpected keyword argument 'cuont'; its options are count: .*int.* = 2, word"
-    ):
+    with pytest.raises(JobError, match=r"rows has no option 'cuont'; it has count, word; did you mean count\?"):
         load(ModuleJob("their_jobs", "rows"), {"cuont": 1})
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_function_that_takes_no_mailbox_is_no_job() -> None:
-    with pytest.raises(JobError, match=r"can't be called like this: too many positional arguments; .* none"):
+    with pytest.raises(JobError, match="without can't be called with a mailbox"):
         load(ModuleJob("their_jobs", "without"), {})
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dill
 
 from workers.messages import FileJob, Job, ModuleJob
+from workers.options import OptionError, of_function
 from workers.writing import marked, marks_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
         raise JobError(
             f"the job {job.function!r} is async: a job is a plain function, each worker is at one mailbox at a time"
         )
-    _check_options(job.function, function, options)
+    options = _real(job.function, function, options)
     bound = marked(partial(function, **options), marks_of(function)) if options else function
     if not (inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(type(function).__call__)):
         return bound
@@ -110,15 +111,10 @@ def _attribute(module: ModuleType, name: str) -> Callable[..., Any]:
     return found
 
 
-def _check_options(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
+def _real(name: str, function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The values to call the function with, by its annotations."""
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a callable of C tells nothing of itself
-        return
-    try:
-        signature.bind(object(), **options)
-    except TypeError as error:
-        takes = [str(parameter) for parameter in list(signature.parameters.values())[1:]]
-        raise JobError(
-            f"the job {name!r} can't be called like this: {error}; its options are {', '.join(takes) or 'none'}"
-        ) from error
+        told = of_function(function, name)
+        return told.real(options) if told else options
+    except OptionError as error:
+        raise JobError(str(error)) from error

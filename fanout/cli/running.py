@@ -99,10 +99,12 @@ def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many opt
 
 
 def _intent(job: str, given: dict[str, Any]) -> Intent:
-    words, told = words_of(given), jobs.named(job)
+    told = jobs.named(job)
+    options = jobs.options(told, given["options"])  # before a password is asked for
+    words = words_of(given)
     task = Task(
         told,
-        jobs.options(told, given["options"]),
+        options,
         max_result=given["max_result"],
         allow_writes=given["allow_writes"],
         dry_run=given["dry_run"],

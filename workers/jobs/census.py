@@ -16,6 +16,9 @@ def census(mailbox: Mailbox, *, newest: bool = False) -> dict[str, int | str | N
 
     `newest` adds the date of the newest message (ISO 8601, UTC; null where nothing was ever delivered),
     at the cost of a look into each of these folders.
+
+    Example: fanout run census --server sim:20 -a newest=true
+    Result: {"folders": 4, "messages": 80, "bytes": 1311232, "unread": 12, "newest": "2026-01-31T09:00:00+00:00"}
     """
     held = [folder for folder in mailbox.folders() if folder.message_count]
     counted: dict[str, int | str | None] = {

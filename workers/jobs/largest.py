@@ -5,44 +5,33 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from workers.jobs.mail import check_limit, messages, row
 
-    from workers.mailbox import Mailbox, Message
+if TYPE_CHECKING:
+    from datetime import date
+
+    from workers.mailbox import Mailbox
+    from workers.options import Size
 
 #: Messages told of for one mailbox, unless it is said otherwise.
 LIMIT = 10
 
 
-def largest(mailbox: Mailbox, *, limit: int = LIMIT, above: int = 0) -> list[dict[str, Any]]:
-    """Finds the largest messages of each mailbox, the largest first; at most `limit`, and none of `above` bytes or less.
+def largest(
+    mailbox: Mailbox, *, limit: int = LIMIT, above: Size = 0, since: date | None = None, before: date | None = None
+) -> list[dict[str, Any]]:
+    """Finds the largest messages of each mailbox, and reads none.
 
-    Looks at every message, reads none, and keeps `limit` of them in memory.
+    The largest first, at most `limit` a mailbox, none of `above` bytes or less; of those delivered on the day `since`
+    or later, and before the day `before`. Keeps `limit` messages in memory.
+
+    Example: fanout run largest --server sim:20 -a above=20K -a limit=3
+    Result: [{"folder": "Inbox", "subject": "Budget", "sender": "<a@x.example>", "received": "2026-01-31T09:00:00Z", "size": 52311, "message_id": "<1@x.example>"}]
     """
-    large = (each for each in _messages(mailbox) if each[1].size > above)
-    found = heapq.nlargest(limit, large, key=lambda each: each[1].size)
-    return [
-        {
-            "folder": path,
-            "size": message.size,
-            "subject": message.subject,
-            "sender": message.sender,
-            "received": message.received,
-            "message_id": message.message_id,
-        }
-        for path, message in found
-    ]
+    large = (each for each in messages(mailbox, since, before) if each[1].size > above)
+    return [row(*each) for each in heapq.nlargest(limit, large, key=lambda each: each[1].size)]
 
 
-def _messages(mailbox: Mailbox) -> Iterator[tuple[str, Message]]:
-    for folder in mailbox.folders():
-        if folder.message_count:
-            yield from ((folder.path, message) for message in folder.messages())
-
-
-def check(*, limit: int = LIMIT, above: int = 0) -> None:
+def check(*, limit: int = LIMIT, **_: object) -> None:
     """Raise ValueError for options that can't be meant."""
-    if limit < 1:
-        raise ValueError(f"limit={limit}: it is at least 1")
-    if above < 0:
-        raise ValueError(f"above={above}: bytes, 0 or more")
+    check_limit(limit)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workers.mailbox import Folder, Mailbox, Message
 
 #: Characters of a name at the most, and those that stand for themselves beside letters and digits.
@@ -17,13 +18,13 @@ _LONGEST = 100
 _PLAIN = " @+-_.,()"
 
 
-def save(mailbox: Mailbox, *, directory: str) -> dict[str, int]:
+def save(mailbox: Mailbox, *, directory: Path) -> dict[str, int]:
     """Saves every message as a file MAILBOX/FOLDER/DATE-ID.eml below `directory`.
 
     A message that is there already is not read again; each file appears at once and whole, so a run can be stopped and gone
     on with at any time. Tells how many messages there are, how many were new, and their bytes.
     """
-    place = Path(directory) / file_name(mailbox.address)
+    place = directory / file_name(mailbox.address)
     saved = {"messages": 0, "new": 0, "bytes": 0}
     for folder in mailbox.folders():
         for name, message in _named(folder):
