@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from fanout.outcomes import Outcome
     from fanout.policy import Limits, MaxFailures, Policy
     from workers.access import Access
+    from workers.marks import job
     from workers.messages import Recording
     from workers.options import Size
-    from workers.writing import job
+    from workers.totals import Split
 
 __all__ = [
     "Access",
@@ -35,6 +36,7 @@ __all__ = [
     "Policy",
     "Recording",
     "Size",
+    "Split",
     "StoppedError",
     "UsageError",
     "job",
@@ -52,7 +54,8 @@ _HOMES = {
     "workers.access": {"Access"},
     "workers.messages": {"Recording"},
     "workers.options": {"Size"},
-    "workers.writing": {"job"},
+    "workers.marks": {"job"},
+    "workers.totals": {"Split"},
 }
 
 if not TYPE_CHECKING:  # where types are checked, the imports above say more

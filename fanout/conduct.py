@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from fanout import jobs
 from fanout.dispatch import Dispatch
 from fanout.engines.processes import ProcessEngine
 from fanout.errors import UsageError
@@ -179,7 +180,7 @@ class Conductor:
 
         Raises UsageError when workers can't have the job, StoppedError when the ledger or the sink takes no more.
         """
-        merge = Merge(self._ledger, roster, outlet.sink)
+        merge = Merge(self._ledger, roster, outlet.sink, jobs.marks(task.job).totals)
         force = self._workforce
         dispatch = Dispatch(roster.count, how, force.workers, task.policy, todo, lanes=force.concurrency)
         settled = dispatch.settled
@@ -224,6 +225,7 @@ class Conductor:
             task.policy.limits.max_rss,
             task.on_leak,
             access=self._mailboxes.access,
+            merging=jobs.marks(task.job).merge is not None,
         )
 
 

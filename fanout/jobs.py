@@ -12,6 +12,8 @@ import dill
 from fanout.errors import UsageError
 from fanout.source import told_of
 from workers.jobs import BUILT_IN, check, load
+from workers.loading import JobError, function_of
+from workers.marks import Marks, marks_of
 from workers.messages import FileJob, Job, ModuleJob, PickledJob
 from workers.options import Options, of_function
 
@@ -62,6 +64,22 @@ def carried(function: Callable[..., Any]) -> Job:
             stacklevel=3,
         )
     return PickledJob(name, pickle)
+
+
+def marks(job: Job) -> Marks:
+    """The marks of a job that the calling program has to know: those of one that brings a merge function.
+
+    Such a job is imported here, too. Any other one from a file or a module is left to the workers, and is said to have
+    none. Raises UsageError.
+    """
+    if not isinstance(job, PickledJob) and not _is_built_in(job):
+        told = told_of(job)
+        if told is None or not told.merges:
+            return Marks()
+    try:
+        return marks_of(function_of(job))
+    except JobError as error:
+        raise UsageError(str(error)) from error
 
 
 def source(job: Job) -> str:

@@ -84,8 +84,11 @@ class Ledger(Protocol):
         """Take that a mailbox at risk came back, and was not begun."""
         ...
 
-    def standing(self, total: object, sink: SinkPlace | None) -> None:
-        """Take what all outcomes come to, and how far the sink follows, which belong to the next commit."""
+    def standing(self, total: object, sink: SinkPlace | None, merged: object = None) -> None:
+        """Take what all outcomes come to, and how far the sink follows, which belong to the next commit.
+
+        `merged`: what further results are merged with, where that is another thing than the total that people read.
+        """
         ...
 
     def before(self) -> Before:
@@ -163,7 +166,7 @@ class TemporaryLedger:
     def safe(self, ordinal: int) -> None:
         """Nor is it asked what was under way."""
 
-    def standing(self, total: object, sink: SinkPlace | None) -> None:
+    def standing(self, total: object, sink: SinkPlace | None, merged: object = None) -> None:
         """The merge knows it, and nobody goes on with this run."""
 
     def before(self) -> Before:

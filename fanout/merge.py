@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.errors import StoppedError
 from fanout.events import Keep, Note, Retry, Risk, Safe, Settle
 from fanout.outcomes import failure_line
-from workers import totals
+from workers.totals import SUMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.events import Word
     from fanout.ledger import Ledger
     from fanout.roster import Roster
     from fanout.sink import Sink
+    from workers.totals import Totals
 
 
 class Merge:
     """Where the outcomes of one run come together: those of this sitting, and what the ledger had before."""
 
-    def __init__(self, ledger: Ledger, roster: Roster, sink: Sink | None) -> None:
+    def __init__(self, ledger: Ledger, roster: Roster, sink: Sink | None, totals: Totals = SUMS) -> None:
         self._ledger = ledger
         self._roster = roster
         self._sink = sink
@@ -29,7 +33,13 @@ class Merge:
         self.succeeded = before.done
         self.causes = before.failed
         #: The results of all mailboxes that are done, folded.
-        self.total = before.total
+        self._folded = before.total
+        self._totals = totals
+
+    @property
+    def total(self) -> object:
+        """What all results come to, for people."""
+        return self._called(self._totals.told, self._folded)
 
     @property
     def failed(self) -> int:
@@ -41,7 +51,7 @@ class Merge:
             case Keep(found=found, attempts=attempts, total=total):
                 self._ledger.keep(found, attempts)
                 self._write(found.lines)
-                self.total = totals.add(self.total, total)
+                self._folded = self._called(self._totals.add, self._folded, total)
                 self.succeeded += found.count
             case Settle(ordinal, attempts, seconds, error):
                 line = failure_line(self._roster.name(ordinal), error, attempts, seconds)
@@ -63,8 +73,16 @@ class Merge:
         """Make durable all that was accepted. The sink comes first: it may be ahead of the ledger, never behind it."""
         if self._sink:
             self._sink.sync()
-        self._ledger.standing(self.total, self._sink.place if self._sink else None)
+        merged = None if self._totals is SUMS else self._folded
+        self._ledger.standing(self.total, self._sink.place if self._sink else None, merged)
         self._ledger.commit()
+
+    def _called(self, function: Callable[..., object], *totals: object) -> object:
+        """What a function for totals gives, which may be the job's. Raises StoppedError where that raises."""
+        try:
+            return function(*totals)
+        except Exception as error:
+            raise StoppedError(f"the job's merge function raised {type(error).__name__}: {error}") from error
 
     def _write(self, lines: bytes) -> None:
         if self._sink:

@@ -113,7 +113,7 @@ def _write_anew(file: RunFile) -> None:
     told = file.facts()["sink"]
     if told is not None and told["path"] != STDOUT:
         anew = Sink.follow(SinkPlace(told["path"], None), file.lines)
-        file.standing(file.before().total, anew.place)
+        file.tell(sink=msgspec.structs.asdict(anew.place))
         anew.close()
 
 

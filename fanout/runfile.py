@@ -249,15 +249,18 @@ class RunFile:
         self._at_risk.update(ordinal for (ordinal,) in self._query("SELECT ordinal FROM under_way"))
         return sorted(self._at_risk)
 
-    def standing(self, total: object, sink: SinkPlace | None) -> None:
+    def standing(self, total: object, sink: SinkPlace | None, merged: object = None) -> None:
         self.tell(totals=total)
+        if merged is not None:
+            self.tell(merged=merged)
         if sink is not None:
             self.tell(sink=msgspec.structs.asdict(sink))
 
     def before(self) -> Before:
         causes = self._query("SELECT CAST(line AS TEXT) ->> '$.error.cause', count(*) FROM failed GROUP BY 1")
         failed = Counter({Cause(cause): count for cause, count in causes})
-        return Before(self.counts()[0], failed, self.facts().get("totals"))
+        told = self.facts()
+        return Before(self.counts()[0], failed, told.get("merged", told.get("totals")))
 
     def gaps(self, count: int) -> Iterator[range]:
         """The ordinals below `count` that have no outcome, neighbours together, in order."""

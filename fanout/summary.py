@@ -126,12 +126,38 @@ def _failure(outcome: Outcome) -> str:
 
 
 def _totals(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be
-    if isinstance(total, dict) and total:
-        names = list(total) if len(total) <= MOST_TOTALS else heapq.nlargest(MOST_TOTALS, total, key=total.__getitem__)
-        more = f", and {len(total) - len(names):,} more" if len(names) < len(total) else ""
-        yield "totals    " + ", ".join(f"{total[name]:,} {name}" for name in names) + more
+    if isinstance(total, dict):
+        numbers = {name: value for name, value in total.items() if isinstance(value, int | float)}
+        if numbers:
+            yield "totals    " + _numbers(numbers)
+        for name in total.keys() - numbers.keys() if len(numbers) < len(total) else ():
+            yield from _rows(name, total[name])
     elif isinstance(total, int | float):
         yield f"total     {total:,}"
+    elif total is not None:
+        yield from _rows("total", total)
+
+
+def _numbers(numbers: dict[str, Any]) -> str:
+    names = heapq.nlargest(MOST_TOTALS, numbers, key=numbers.__getitem__) if len(numbers) > MOST_TOTALS else numbers
+    more = f", and {len(numbers) - len(names):,} more" if len(names) < len(numbers) else ""
+    return ", ".join(f"{numbers[name]:,} {name}" for name in names) + more
+
+
+def _rows(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - what a merge function gives
+    """What is no number among the totals: a list row by row, as far as people read."""
+    rows = value if isinstance(value, list) else [value]
+    for row in rows[:MOST_TOTALS]:
+        fields = row.items() if isinstance(row, dict) else [("", row)]
+        yield f"{name:<9} " + ", ".join(f"{field} {_word(each)}".strip() for field, each in fields)
+    if len(rows) > MOST_TOTALS:
+        yield f"{name:<9} and {len(rows) - MOST_TOTALS:,} more"
+
+
+def _word(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _causes(causes: Counter[Any]) -> Iterable[str]:

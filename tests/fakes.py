@@ -145,7 +145,7 @@ class FakeLedger:
     def safe(self, ordinal: int) -> None:
         self.taken.append(("safe", ordinal))
 
-    def standing(self, total: object, sink: SinkPlace | None) -> None:
+    def standing(self, total: object, sink: SinkPlace | None, merged: object = None) -> None:  # noqa: ARG002
         self.standings.append((total, sink))
 
     def before(self) -> Before:

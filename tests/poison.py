@@ -16,8 +16,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from workers.marks import job
 from workers.messages import HEADER
-from workers.writing import job
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -55,7 +55,7 @@ ROOT = Path(__file__).parent.parent
 
 JOBS = """
     import logging, os, sys
-    from workers.writing import job
+    from workers.marks import job
     print("imported")
 
     def number(mailbox):
@@ -281,7 +281,11 @@ def test_the_slot_of_a_worker_that_is_gone_names_its_mailbox(child: Child, jobs:
     [
         (begin(ModuleJob("no_such_module", "job")), "JobError", "there is no module 'no_such_module'"),
         (begin(ModuleJob("workers.jobs.census", "sensus")), "JobError", "has no function 'sensus'"),
-        (begin(ModuleJob("workers.jobs.census", "census"), newst=True), "JobError", "its options are newest: "),
+        (
+            begin(ModuleJob("workers.jobs.census", "census"), newst=True),
+            "JobError",
+            "it has newest; did you mean newest?",
+        ),
         (begin(FileJob("nowhere.py", "job")), "JobError", "is no Python file"),
         (begin(PickledJob("job", b"nonsense")), "UnpicklingError", ""),
         (begin(ModuleJob("workers.jobs.census", "census"), server="nul:3"), "ServerUrlError", "begins with one of"),

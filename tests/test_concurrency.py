@@ -16,7 +16,7 @@ from tests.poison import poisoned
 from tests.processes import below
 from workers.causes import Cause
 from workers.mailbox import Mailbox
-from workers.writing import job
+from workers.marks import job
 
 pytestmark = pytest.mark.spawns
 

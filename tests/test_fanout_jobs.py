@@ -76,7 +76,7 @@ def test_the_help_of_run_names_every_job_that_is_built_in() -> None:
 @pytest.mark.parametrize("words", ["sensus", "", "job.py", "package.module:", "package.module:two words", "a:b:1"])
 def test_words_that_are_no_job_are_answered_with_those_that_are(words: str) -> None:
     with pytest.raises(
-        UsageError, match=r"there is no job .*; there are census, folders, largest.* package.module:func"
+        UsageError, match=r"there is no job .*; there are census, duplicates, folders.* package.module:func"
     ):
         jobs.named(words)
 

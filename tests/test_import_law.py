@@ -19,6 +19,8 @@ WORDS = {
     "child",
     "jobs",
     "linux",
+    "loading",
+    "marks",
     "messages",
     "options",
     "output",
@@ -28,7 +30,6 @@ WORDS = {
     "template",
     "totals",
     "urls",
-    "writing",
 }
 
 #: Modules that wrap a library that has no types, or that must not be seen elsewhere.

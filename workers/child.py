@@ -23,7 +23,8 @@ from workers.failures import describe
 from workers.holding import Holder
 from workers.lanes import Lanes
 from workers.linux import DUMP, leave_no_core, resident
-from workers.loading import load
+from workers.loading import JobError, load
+from workers.marks import Marks, WritesNotAllowed, marks_of
 from workers.messages import (
     Begin,
     Chunk,
@@ -41,7 +42,6 @@ from workers.roster import listing
 from workers.servers import server_at
 from workers.slots import OwnSlot, Slots, private_slot
 from workers.visit import Muted, RecordsRecorder, ResultsRecorder, Terms, Visitor
-from workers.writing import Marks, WritesNotAllowed, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -222,9 +222,14 @@ def _hold(pipe: Pipe, messages: Iterator[ToWorker], holder: Holder) -> None:
 
 
 def _terms(begin: Begin, marks: Marks, pipe: Pipe) -> Terms:
-    """What the visitor is held to. Raises WritesNotAllowed for a job that writes and may not."""
+    """What the visitor is held to. Raises WritesNotAllowed for a job that writes and may not, JobError for a merge unseen."""
     if marks.writes and not (begin.allow_writes or begin.dry_run):
         raise WritesNotAllowed
+    if marks.merge and not begin.merging:
+        raise JobError(
+            "the job brings a merge function, and its source does not show it: `@job(merge=...)` has to stand above the "
+            "function, as its only decorator, in the file that is named"
+        )
     dry_run = marks.writes and begin.dry_run
     return Terms(
         max_result=begin.max_result,
@@ -233,6 +238,7 @@ def _terms(begin: Begin, marks: Marks, pipe: Pipe) -> Terms:
         one_by_one=marks.once_only and not dry_run,
         dry_run=dry_run,
         heard=pipe.is_whole,
+        totals=marks.totals,
     )
 
 

@@ -17,9 +17,10 @@ import msgspec
 
 from workers.failures import describe, unwritable
 from workers.loading import function_of
+from workers.marks import WritesNotAllowed, marks_of
 from workers.messages import Answered, Call, Held, OnLeak, Refused, Teach
 from workers.slots import AT, NOWHERE
-from workers.writing import WritesNotAllowed, marks_of
+from workers.totals import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 MAX_PRINTED = 64 * 1024
 
 _log = logging.getLogger("fanout.fleet")
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=written)
 
 
 class Place(NamedTuple):

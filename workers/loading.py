@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import dill
 
+from workers.marks import marked, marks_of
 from workers.messages import FileJob, Job, ModuleJob
 from workers.options import OptionError, of_function
-from workers.writing import marked, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 These are the words of a job. Which protocol lies under them is told by `mailbox.store` alone.
 Nothing here marks or changes mail: reading is all that a job can do through this API. A job that writes does so through
-`mailbox.store`, and says so by the mark in `workers.writing`.
+`mailbox.store`, and says so by the mark in `workers.marks`.
 """
 
 from __future__ import annotations

@@ -112,6 +112,8 @@ class Begin(Message, frozen=True):
     #: Whether the worker is to hold mailboxes open, rather than to visit them.
     holding: bool = False
     access: Access = ANYBODY
+    #: Whether the parent merges by the function that the job brings.
+    merging: bool = False
 
 
 class Chunk(Message, frozen=True):

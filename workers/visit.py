@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from workers import totals
 from workers.causes import Cause
 from workers.failures import describe, unwritable
 from workers.messages import MAX_RESULT, Failed, Found, Leaving, Unable
 from workers.slots import AT, NOWHERE, STOP
+from workers.totals import NOTHING, SUMS, Totals, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -50,7 +50,7 @@ LONGEST_STRIDE = 1024
 #: Seconds between two looks at the worker's own memory: each costs some microseconds.
 WEIGH_SECONDS = 0.1
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=written)
 
 
 class Record(msgspec.Struct, gc=False):
@@ -140,6 +140,8 @@ class Terms:
     dry_run: bool = False
     #: Tells whether the parent still hears what is told.
     heard: Callable[[], bool] = _heard
+    #: How results become totals.
+    totals: Totals = SUMS
 
 
 class Visitor:
@@ -170,7 +172,7 @@ class Visitor:
         Leaving, or Unable, behind which nothing was begun. Raises Muted.
         """
         begun = self._clock()
-        findings = _Findings(chunk, begun, self.terms.max_result)
+        findings = _Findings(chunk, begun, self.terms)
         self.quick = False
         self._heed()
         while findings.next < findings.stop and not self.leaving:
@@ -269,9 +271,10 @@ class Visitor:
 class _Findings:
     """What was found in a chunk and has not been told yet."""
 
-    def __init__(self, chunk: Chunk, now: float, max_result: int) -> None:
+    def __init__(self, chunk: Chunk, now: float, terms: Terms) -> None:
         self.chunk = chunk
-        self._max_result = max_result
+        self._max_result = terms.max_result
+        self._totals = terms.totals
         #: The ordinal of the next mailbox to visit, and the one behind the chunk's last.
         self.next = chunk.first
         self.stop = chunk.first + chunk.count
@@ -281,7 +284,7 @@ class _Findings:
         self._size = 0
         #: Bytes of lines since the last telling.
         self._untold = 0
-        self._total: object = totals.NOTHING
+        self._total: object = NOTHING
         self._first = chunk.first
         self._told_at = now
 
@@ -306,7 +309,7 @@ class _Findings:
         lines = _encoder.encode_lines(entries)
         if len(lines) > self._max_result:
             raise ValueError(f"it has {len(lines):,} bytes as JSON, more than the {self._max_result:,} allowed")
-        self._total = totals.add(self._total, totals.fold(recorder.results(entries)))
+        self._total = self._totals.add(self._total, self._totals.fold(recorder.results(entries)))
         self._lines.append(lines)
         self._size += len(lines)
         self._untold += len(lines)
@@ -342,5 +345,5 @@ class _Findings:
             self._messages.append(Found(self.chunk.number, self._first, count, b"".join(self._lines), total))
         self._lines.clear()
         self._size = 0
-        self._total = totals.NOTHING
+        self._total = NOTHING
         self._first = self.next

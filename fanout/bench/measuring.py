@@ -17,7 +17,7 @@ from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.machine import share_of_memory
 from fanout.policy import Limits, Policy
-from workers.writing import WritesNotAllowed
+from workers.marks import WritesNotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -80,7 +80,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only the
 def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many options
     """Run JOB over every mailbox of a server.
 
-    JOB is a built-in (census, folders, largest, logon, quota, save, search, senders), package.module:function, or
+    JOB is a built-in (census, duplicates, folders, largest, logon, quota, save, search, senders), package.module:function, or
     path/to/file.py:function.
 
     \b

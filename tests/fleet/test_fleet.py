@@ -20,7 +20,7 @@ from fanout.errors import CredentialsError
 from tests.poison import POISONS
 from workers.causes import Cause
 from workers.mailbox import Mailbox
-from workers.writing import job
+from workers.marks import job
 
 pytestmark = pytest.mark.spawns
 

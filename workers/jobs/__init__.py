@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 #: A job's name, and the module and function it stands for. Nothing is imported until a job is wanted.
 BUILT_IN: dict[str, tuple[str, str]] = {
     "census": ("workers.jobs.census", "census"),
+    "duplicates": ("workers.jobs.duplicates", "duplicates"),
     "folders": ("workers.jobs.folders", "folders"),
     "largest": ("workers.jobs.largest", "largest"),
     "logon": ("workers.jobs.logon", "logon"),

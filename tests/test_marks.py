@@ -7,8 +7,8 @@ import pytest
 
 from tests import poison
 from workers.loading import load
+from workers.marks import Marks, job, marks_of
 from workers.messages import ModuleJob, PickledJob
-from workers.writing import Marks, job, marks_of
 
 
 @job(writes=True, idempotent=True)
