@@ -95,7 +95,9 @@ def text_of(content: bytes) -> str:
 
 
 def _is_text(part: EmailPart) -> bool:
-    return part.get_content_maintype() == "text" and part.get_content_disposition() != "attachment"
+    kind = part.get_content_maintype()
+    broken = kind == "multipart" and not part.is_multipart()  # it names no boundary
+    return (kind == "text" or broken) and part.get_content_disposition() != "attachment"
 
 
 def _text(part: EmailPart) -> str:
