@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -16,9 +17,11 @@ from workers.loading import JobError, function_of
 from workers.marks import Marks, marks_of
 from workers.messages import FileJob, Job, ModuleJob, PickledJob
 from workers.options import Options, of_function
+from workers.plugins import JOBS, PluginError, added, added_as, package_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.metadata import EntryPoint
 
 #: Bytes of a pickled function above which a warning says so: it goes to every worker, and most likely carries data that
 #: was not meant to go.
@@ -28,14 +31,16 @@ LARGE_PICKLE = 2**20
 def named(words: str) -> Job:
     """The job that a command line names. Raises UsageError.
 
-    A built-in's name, `package.module:function`, or `path/to/file.py:function`.
+    A built-in's name or that of one that another package adds, `package.module:function`, or `path/to/file.py:function`.
     """
     if words in BUILT_IN:
         return ModuleJob(*BUILT_IN[words])
+    if entry := _added(words):
+        return ModuleJob(entry.module, entry.attr)
     place, colon, function = words.rpartition(":")
     module = all(part.isidentifier() for part in place.split("."))
     if not colon or not function.isidentifier() or not (module or place.endswith(".py")):
-        known = ", ".join(sorted(BUILT_IN))
+        known = ", ".join(sorted([*BUILT_IN, *(each.name for each in added(JOBS))]))
         raise UsageError(
             f"there is no job {words!r}; there are {known}, and your own as package.module:function or path/to/file.py:function"
         )
@@ -45,6 +50,17 @@ def named(words: str) -> Job:
     if not path.is_file():
         raise UsageError(f"the job's file can't be found: {place}")
     return FileJob(str(path.resolve()), function)
+
+
+def _added(words: str) -> EntryPoint | None:
+    """What another package adds under a name. Raises UsageError where it can't be used."""
+    try:
+        entry = added_as(JOBS, words)
+    except PluginError as error:
+        raise UsageError(str(error)) from error
+    if entry and not re.fullmatch(r"[\w.]+:\w+", entry.value):
+        raise UsageError(f"{words!r} is added by {package_of(entry)} as {entry.value}, which is no module:function")
+    return entry
 
 
 def carried(function: Callable[..., Any]) -> Job:
@@ -72,7 +88,7 @@ def marks(job: Job) -> Marks:
     Such a job is imported here, too. Any other one from a file or a module is left to the workers, and is said to have
     none. Raises UsageError.
     """
-    if not isinstance(job, PickledJob) and not _is_built_in(job):
+    if not isinstance(job, PickledJob) and not is_built_in(job):
         told = told_of(job)
         if told is None or not told.merges:
             return Marks()
@@ -112,7 +128,7 @@ def options(job: Job, texts: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(f"-a {text}: an option of the job is given as key=value")
         given.setdefault(key, []).append(value)
     try:
-        return _checked(job, _signature(job).of_texts(given))
+        return _checked(job, signature(job).of_texts(given))
     except ValueError as error:
         raise UsageError(f"-a {error}") from error
 
@@ -120,16 +136,16 @@ def options(job: Job, texts: tuple[str, ...]) -> dict[str, Any]:
 def plain(job: Job, given: dict[str, Any], function: Callable[..., Any] | None = None) -> dict[str, Any]:
     """The plain values of options that Python code gives, to a job or to the function that it is. Raises UsageError."""
     try:
-        told = of_function(function, name(job)) if function else _signature(job)
+        told = of_function(function, name(job)) if function else signature(job)
         return _checked(job, told.plain(given)) if told else given
     except ValueError as error:
         raise UsageError(f"options: {error}") from error
 
 
-def _signature(job: Job) -> Options:
+def signature(job: Job) -> Options:
     """The options of a job; any at all where they can't be told without importing it."""
     told = None
-    if _is_built_in(job):
+    if is_built_in(job):
         told = of_function(load(name(job)), name(job))
     elif not isinstance(job, PickledJob) and (source := told_of(job)):
         told = source.options
@@ -138,10 +154,11 @@ def _signature(job: Job) -> Options:
 
 def _checked(job: Job, values: dict[str, Any]) -> dict[str, Any]:
     """The values; those of a built-in are looked at together. Raises ValueError."""
-    if _is_built_in(job):
-        check(name(job), _signature(job).real(values))
+    if is_built_in(job):
+        check(name(job), signature(job).real(values))
     return values
 
 
-def _is_built_in(job: Job) -> bool:
+def is_built_in(job: Job) -> bool:
+    """Whether it is one of fanout's own, which may be imported anywhere."""
     return isinstance(job, ModuleJob) and (job.module, job.function) in BUILT_IN.values()

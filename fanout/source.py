@@ -38,7 +38,7 @@ class Told(NamedTuple):
 def told_of(job: ModuleJob | FileJob) -> Told | None:
     """What the source of a job tells; None where it can't be told from the source."""
     module = _parsed(file_of(job))
-    function = next((each for each in _functions(module) if each.name == job.function), None)
+    function = {each.name: each for each in _functions(module)}.get(job.function)
     if function is None or any(_last_name(_called(each)) != _MARK for each in function.decorator_list):
         return None
     keywords = [each.arg for mark in function.decorator_list if isinstance(mark, ast.Call) for each in mark.keywords]
@@ -61,8 +61,7 @@ def _parsed(path: Path | None) -> ast.Module:
 
 
 def _functions(module: ast.Module) -> Iterator[ast.FunctionDef]:
-    """The last definition of a name counts, as in Python."""
-    return (each for each in reversed(module.body) if isinstance(each, ast.FunctionDef))
+    return (each for each in module.body if isinstance(each, ast.FunctionDef))
 
 
 def _options(function: ast.FunctionDef, module: ast.Module) -> Options | None:

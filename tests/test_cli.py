@@ -162,7 +162,7 @@ def test_separate_connections_lift_the_ceiling(folder: Path) -> None:
         (["run", "census", "--server", "null:0"], "no mailbox is left"),
         (["run", "census", "--server", "null:5", "-a", "newest"], "key=value"),
         (["run", "census", "--server", "null:5", "-a", "oldest=1"], "no option 'oldest'"),
-        (["run", "census", "--server", "null:5", "-a", "newest=perhaps"], "neither true nor false"),
+        (["run", "census", "--server", "null:5", "-a", "newest=perhaps"], "is not true or false"),
         (["run", "logon", "--server", "null:5", "-o", "out.csv"], ".jsonl"),
         (["run", "logon", "--server", "null:5", "--chunk-size", "some"], "chunk size"),
         (["run", "logon", "--server", "null:5", "--shard", "3/2"], "1 <= I <= N"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from workers.access import ANYBODY
 from workers.null import NullServer
+from workers.plugins import SERVERS, PluginError, added, added_as, loaded, package_of
 from workers.simulated.service import SimulatedService
 from workers.urls import ServerUrlError
 
@@ -152,12 +153,26 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
+def _added(name: str) -> Scheme | None:
+    """The scheme that another package adds. Raises ServerUrlError where it can't be used."""
+    try:
+        entry = added_as(SERVERS, name)
+        scheme = loaded(entry) if entry else None
+    except PluginError as error:
+        raise ServerUrlError(str(error)) from error
+    if entry and not isinstance(scheme, Scheme):
+        raise ServerUrlError(
+            f"{name!r} is added by {package_of(entry)}, and {entry.value} is no workers.servers.Scheme: that package has to be mended"
+        )
+    return cast("Scheme | None", scheme)
+
+
 def scheme_of(url: str) -> Scheme:
     """The scheme of a URL. Raises ServerUrlError."""
     name, colon, _ = url.partition(":")
-    scheme = SCHEMES.get(name)
+    scheme = SCHEMES.get(name) or (_added(name) if colon else None)
     if not colon or scheme is None:
-        known = ", ".join(f"{each}:" for each in SCHEMES)
+        known = ", ".join(f"{each}:" for each in [*SCHEMES, *(entry.name for entry in added(SERVERS))])
         raise ServerUrlError(f"{url!r}: a server's URL begins with one of {known}")
     return scheme
 

@@ -18,6 +18,7 @@ import click
 from fanout.cli.benching import bench
 from fanout.cli.comparing import diff, runs
 from fanout.cli.doctoring import doctor
+from fanout.cli.explaining import jobs
 from fanout.cli.looking import export, mailboxes, plan, show
 from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
@@ -63,9 +64,13 @@ def _let_go_of_stdout() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mailbox-fanout", prog_name="fanout")
 def cli() -> None:
-    """Run one function over every mailbox of a mail server, from as many processes as it takes."""
+    """Run one function over every mailbox of a mail server, from as many processes as it takes.
+
+    \b
+    fanout run census --server sim:2000 -o census.jsonl
+    """
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, mailboxes, plan, export, show, bench, runs, diff, reproduce, serve, doctor):
+for _command in (run, resume, mailboxes, plan, export, show, bench, runs, diff, reproduce, serve, doctor, jobs):
     cli.add_command(_command)

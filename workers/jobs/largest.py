@@ -25,7 +25,7 @@ def largest(
     The largest first, at most `limit` a mailbox, none of `above` bytes or less; of those delivered on the day `since`
     or later, and before the day `before`. Keeps `limit` messages in memory.
 
-    Example: fanout run largest --server sim:20 -a above=20K -a limit=3
+    Example: fanout run largest --server sim:20 -a above=4K -a limit=3
     Result: [{"folder": "Inbox", "subject": "Budget", "sender": "<a@x.example>", "received": "2026-01-31T09:00:00Z", "size": 52311, "message_id": "<1@x.example>"}]
     """
     large = (each for each in messages(mailbox, since, before) if each[1].size > above)

@@ -29,7 +29,7 @@ def senders(
     most frequent first, at most `limit` a mailbox: with more than so many senders in one, the rarest are missing from the
     totals. These are held in memory, some 100 bytes a sender.
 
-    Example: fanout run senders --server sim:20 -a since=2026-01-31
+    Example: fanout run senders --server sim:20 -a since=2025-12-01
     Result: {"ann@x.example": 12, "(nobody)": 1}
     """
     found = Counter(_address(message.sender) for _, message in messages(mailbox, since, before))
