@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
-from fanout import jobs
+from fanout import facts, jobs, notebook
 from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
 from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
 from fanout.progress import Silent
 from fanout.roster import Choice
+from fanout.summary import totals_in_words
 from workers.access import ANYBODY, Access
 from workers.messages import OnLeak, Recording
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from fanout.leaks import LeakLine
     from fanout.outcomes import Outcome
-    from fanout.roster import Roster
 
 
 def _check(job: object, mailboxes: object, limit: object, options: object) -> None:
@@ -71,7 +71,7 @@ class Found:
 
     def __init__(self, report: Report, ledger: TemporaryLedger) -> None:
         self._ledger = ledger
-        self._roster: Roster = report.roster
+        self._report = report
         #: The results of all mailboxes that are done, added up: numbers, or the fields of objects that hold numbers.
         self.totals = report.merge.total
         #: What ended the run early: an error, or a signal; None when every mailbox has its outcome.
@@ -89,13 +89,20 @@ class Found:
         self._ledger.close()
 
     def __iter__(self) -> Iterator[Outcome]:
-        return self._ledger.outcomes(self._roster)
+        return self._ledger.outcomes(self._report.roster)
 
     def __len__(self) -> int:
         return len(self.succeeded) + len(self.failed)
 
     def __repr__(self) -> str:
-        return f"<Found: {len(self.succeeded):,} done, {len(self.failed):,} failed, of {self._roster.count:,}>"
+        return f"<Found: {len(self.succeeded):,} done, {len(self.failed):,} failed, of {self._report.roster.count:,}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first outcomes, the totals, failures by cause, and what ended the run early."""
+        stopped = facts.stopped_by(self._report)
+        below = [*notebook.causes_in_words(self._report.merge.causes), *totals_in_words(self.totals)]
+        below += [f"stopped early: {stopped}"] if stopped else []
+        return notebook.of_outcomes(repr(self)[1:-1], self, len(self), below)
 
     def raise_for_failures(self) -> None:
         """Raise MailboxesFailedError, which names the first ones, unless every mailbox is done."""

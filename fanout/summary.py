@@ -28,7 +28,7 @@ MOST_TOTALS = 12
 def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> Iterator[str]:
     """What is said when a run has ended, and its jobs have left so much unreleased."""
     merge = report.merge
-    yield from _totals(merge.total)
+    yield from totals_in_words(merge.total)
     yield from leaks.in_words(leaked)
     if merge.failed:
         yield from _causes(merge.causes)
@@ -57,7 +57,7 @@ def of_run(file: RunFile) -> Iterator[str]:
     at_work = file.worked_on_by
     for number, sitting in enumerate(sittings, 1):
         yield from _sitting(number, sitting, at_work if number == len(sittings) else None)
-    yield from _totals(told.get("totals"))
+    yield from totals_in_words(told.get("totals"))
     yield from leaks.in_words(file.leaks(), shown=None)
     attempts = file.attempts_made()
     if attempts:
@@ -125,7 +125,8 @@ def _failure(outcome: Outcome) -> str:
     return f"{outcome.mailbox}\t{outcome.error.cause}{code}\t{outcome.error.type}: {outcome.error.message}"
 
 
-def _totals(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be
+def totals_in_words(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be
+    """The totals: numbers in a line, and a line for each row of a list."""
     if isinstance(total, dict):
         numbers = {name: value for name, value in total.items() if isinstance(value, int | float)}
         if numbers:

@@ -55,6 +55,7 @@ WRAPPERS = {
         "fanout/cli/access.py",
         "fanout/cli/benching.py",
         "fanout/cli/comparing.py",
+        "fanout/cli/completing.py",
         "fanout/cli/doctoring.py",
         "fanout/cli/explaining.py",
         "fanout/cli/looking.py",

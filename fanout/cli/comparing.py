@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from fanout import comparison, gathering
+from fanout.cli import completing
 from fanout.cli.words import say
 from fanout.cli.words import show as show_line
 from fanout.comparison import Kind
@@ -49,8 +50,8 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", type=click.Path(path_type=Path))
+@click.argument("before", type=click.Path(path_type=Path), shell_complete=completing.run_file)
+@click.argument("after", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 def diff(before: Path, after: Path) -> None:
     """Show what changed between two runs of a job: mailboxes that are new, gone, or came to something else.
 

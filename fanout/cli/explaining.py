@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fanout import jobhelp
+from fanout.cli import completing
 from fanout.cli.words import say, show
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ WIDTH = 100
 
 
 @click.command("jobs")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.job)
 def jobs(job: str | None) -> None:
     """List the jobs that have a name, or tell of one: what it does, its options, an example, a result.
 

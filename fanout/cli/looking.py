@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fanout import summary, tables
+from fanout.cli import completing
 from fanout.cli.words import MAILBOXES, WORKFORCE, give, say, words_of
 from fanout.cli.words import show as show_line
 from fanout.conduct import Conductor
@@ -73,7 +74,7 @@ def _survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
 
 
 @click.command()
-@click.argument("run_file", type=click.Path(path_type=Path))
+@click.argument("run_file", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 @click.option("-o", "output", required=True, metavar="FILE", help="FILE.jsonl, .csv or .parquet, or - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def export(run_file: Path, output: str, *, force: bool) -> None:
@@ -102,8 +103,8 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
 
 
 @click.command()
-@click.argument("run_file", type=click.Path(path_type=Path))
-@click.argument("mailbox", required=False)
+@click.argument("run_file", type=click.Path(path_type=Path), shell_complete=completing.run_file)
+@click.argument("mailbox", required=False, shell_complete=completing.mailbox)
 @click.option("--failed", is_flag=True, help="Name each mailbox that failed, with its cause.")
 @click.option("--slowest", type=click.IntRange(1), metavar="N", help="Name the N mailboxes that took longest.")
 def show(run_file: Path, mailbox: str | None, *, failed: bool, slowest: int | None) -> None:

@@ -12,6 +12,7 @@ import click
 
 from fanout import facts, jobs, summary
 from fanout import resume as resuming
+from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.cli.words import MAILBOXES, PORTIONS, TROUBLE, WORKFORCE, give, largest_result, policy_of, say, words_of
 from fanout.conduct import Conductor, Outlet, Report, Task
@@ -44,9 +45,16 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only the
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", shell_complete=completing.job)
 @give(MAILBOXES)
-@click.option("-a", "options", multiple=True, metavar="KEY=VALUE", help="An option of the job; may be repeated.")
+@click.option(
+    "-a",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=completing.job_option,
+    help="An option of the job; may be repeated.",
+)
 @click.option("-o", "output", metavar="FILE", help="Write records to FILE.jsonl as they come; - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the -o file if it is there.")
 @click.option(
@@ -133,7 +141,7 @@ class _Resume(click.Command):
 
 
 @click.command(cls=_Resume)
-@click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 @click.option(
     "--only-failed",
     multiple=True,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, assert_never
 
 import msgspec
 
-from fanout import jobs, machine
+from fanout import jobs, machine, notebook
 from fanout.conduct import Conductor, Mailboxes, Workforce
 from fanout.engines.processes import ProcessEngine
 from fanout.errors import CredentialsError, FanoutError, StoppedError, UsageError
@@ -99,6 +99,10 @@ class Fleet:
 
     def __repr__(self) -> str:
         return f"<Fleet: {len(self.mailboxes):,} mailboxes over {self._holders.workers:,} workers>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first mailboxes, and which can't be opened."""
+        return notebook.of_holders(repr(self)[1:-1], self.mailboxes, self.failed)
 
     @property
     def workers(self) -> int:
