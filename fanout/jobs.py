@@ -35,7 +35,7 @@ def named(words: str) -> Job:
     """
     if words in BUILT_IN:
         return ModuleJob(*BUILT_IN[words])
-    if entry := _added(words):
+    if ":" not in words and (entry := _added(words)):
         return ModuleJob(entry.module, entry.attr)
     place, colon, function = words.rpartition(":")
     module = all(part.isidentifier() for part in place.split("."))
@@ -79,7 +79,7 @@ def carried(function: Callable[..., Any]) -> Job:
             "read that within the job, or move the job to a module",
             stacklevel=3,
         )
-    return PickledJob(name, pickle)
+    return PickledJob(name, pickle, marks_of(function).merge is not None)
 
 
 def marks(job: Job) -> Marks:
@@ -88,14 +88,22 @@ def marks(job: Job) -> Marks:
     Such a job is imported here, too. Any other one from a file or a module is left to the workers, and is said to have
     none. Raises UsageError.
     """
-    if not isinstance(job, PickledJob) and not is_built_in(job):
-        told = told_of(job)
-        if told is None or not told.merges:
-            return Marks()
+    if not _merges(job):
+        return Marks()
     try:
         return marks_of(function_of(job))
     except JobError as error:
         raise UsageError(str(error)) from error
+
+
+def _merges(job: Job) -> bool:
+    """Whether a job brings a merge function, as far as that can be told without importing it."""
+    if isinstance(job, PickledJob):
+        return job.merges
+    if is_built_in(job):
+        return marks_of(load(name(job))).merge is not None
+    told = told_of(job)
+    return told is not None and told.merges
 
 
 def source(job: Job) -> str:

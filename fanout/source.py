@@ -90,7 +90,7 @@ class _Space:
             return Option(argument.arg, kind, None)
         try:
             value = self._value(default)
-        except ValueError:
+        except (TypeError, ValueError):
             return Option(argument.arg, kind, ast.unparse(default))
         kind = kind_like(value) if argument.annotation is None else kind
         return Option(argument.arg, kind, shown(value, kind))
@@ -101,7 +101,10 @@ class _Space:
         if found is None or not {*map(_last_name, found.bases)} & _ENUMS:
             return None
         members = [(member, self._value_or(node, member)) for member, node in _assigned(found.body).items()]
-        return cast("type[Enum]", Enum("Found", members))
+        try:
+            return cast("type[Enum]", Enum("Found", members))
+        except (TypeError, ValueError):  # names that no member may have: its import will say so
+            return None
 
     def _value(self, node: ast.expr) -> object:
         """A literal, or the constant of the module that it names. Raises ValueError."""
@@ -110,7 +113,7 @@ class _Space:
     def _value_or(self, node: ast.expr, other: str) -> object:
         try:
             return self._value(node)
-        except ValueError:
+        except (TypeError, ValueError):
             return other
 
 

@@ -252,3 +252,19 @@ def test_nothing_is_opened_for_an_option_that_is_none(file: FileJob, tmp_path: P
     assert done.exception.exit_code == 2
     assert "did you mean count?" in str(done.exception)
     assert not run_file.exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "def job(mailbox, a: 'no expression (' = 1): ...",
+        "def job(mailbox, a={[]: 1}): ...",
+        "from enum import Enum\nclass E(Enum):\n    mro = 1\ndef job(mailbox, a: E = 1): ...",
+        "def job(mailbox, a: dict[str, int] = {}): ...",
+    ],
+)
+def test_a_source_that_is_odd_is_left_to_its_workers(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(odd)
+
+    assert jobs.options(FileJob(str(path), "job"), ("a=5",)) == {"a": 5}

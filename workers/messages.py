@@ -74,6 +74,8 @@ class PickledJob(Message, frozen=True):
 
     function: str
     pickle: bytes
+    #: Whether it brings a merge function.
+    merges: bool = False
 
 
 Job = ModuleJob | FileJob | PickledJob

@@ -251,7 +251,7 @@ def kind_of(annotation: ast.expr, enum: Callable[[str], type[Enum] | None]) -> K
     """The kind that an annotation stands for; None for one that says nothing here. `enum` knows Enums by name."""
     match annotation:
         case ast.Constant(value=str(text)):
-            return kind_of(ast.parse(text, mode="eval").body, enum)
+            return kind_of(_expression(text), enum)
         case ast.Name(id=name) | ast.Attribute(attr=name):
             members = enum(name)
             return _member(members) if members else _list_of(None) if name == "list" else _NAMED.get(name)
