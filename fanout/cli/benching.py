@@ -22,8 +22,7 @@ from fanout.bench.measuring import Work
 from fanout.bench.report import compared, report
 from fanout.bench.rounds import Budget, Ending, Rounds
 from fanout.bench.settings import AUTO, START_METHODS, Axes, Connections, in_words, slowest
-from fanout.cli import completing
-from fanout.cli.words import MAILBOXES, chunk_size, give, mailboxes_of, say, seconds, show
+from fanout.cli.words import JOB, MAILBOXES, chunk_size, give, mailboxes_of, say, seconds, show
 from fanout.code import code_of
 from fanout.conduct import Task
 from fanout.errors import UsageError
@@ -84,16 +83,7 @@ def _compare(context: click.Context, _: click.Parameter, files: tuple[Path, Path
 
 
 @click.command()
-@click.argument("job", shell_complete=completing.job)
-@give(MAILBOXES)
-@click.option(
-    "-a",
-    "options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    shell_complete=completing.job_option,
-    help="An option of the job; may be repeated.",
-)
+@give(JOB, MAILBOXES)
 @click.option(
     "--chunk-sizes",
     callback=_chunk_sizes,

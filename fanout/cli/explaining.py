@@ -52,10 +52,10 @@ def _list(known: Iterable[Known]) -> None:
 
 def _lines(told: JobHelp) -> Iterator[str]:
     first, _, rest = told.doc.partition("\n")
-    yield from textwrap.wrap(f"{told.name}  {first}".rstrip(), WIDTH)
+    yield from textwrap.wrap(f"{told.name}  {first}", WIDTH, break_on_hyphens=False)
     for paragraph in rest.strip().split("\n\n") if rest.strip() else ():
         yield ""
-        yield from textwrap.wrap(paragraph, WIDTH)
+        yield from textwrap.wrap(paragraph, WIDTH, break_on_hyphens=False)
     yield ""
     yield from _options(told)
     yield f"example   {told.example}"

@@ -14,7 +14,18 @@ from fanout import facts, jobs, summary
 from fanout import resume as resuming
 from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
-from fanout.cli.words import MAILBOXES, PORTIONS, TROUBLE, WORKFORCE, give, largest_result, policy_of, say, words_of
+from fanout.cli.words import (
+    JOB,
+    MAILBOXES,
+    PORTIONS,
+    TROUBLE,
+    WORKFORCE,
+    give,
+    largest_result,
+    policy_of,
+    say,
+    words_of,
+)
 from fanout.conduct import Conductor, Outlet, Report, Task
 from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.events import Interrupted
@@ -45,16 +56,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only the
 
 
 @click.command()
-@click.argument("job", shell_complete=completing.job)
-@give(MAILBOXES)
-@click.option(
-    "-a",
-    "options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    shell_complete=completing.job_option,
-    help="An option of the job; may be repeated.",
-)
+@give(JOB, MAILBOXES)
 @click.option("-o", "output", metavar="FILE", help="Write records to FILE.jsonl as they come; - for stdout.")
 @click.option("--force", is_flag=True, help="Replace the -o file if it is there.")
 @click.option(
@@ -89,7 +91,7 @@ def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many opt
     """Run JOB over every mailbox of a server.
 
     JOB is a built-in (census, duplicates, folders, largest, logon, quota, save, search, senders), package.module:function, or
-    path/to/file.py:function.
+    path/to/file.py:function; `fanout jobs JOB` tells what it does and takes.
 
     \b
     fanout run census --server sim:2000 -o census.jsonl

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
@@ -128,6 +129,18 @@ def _with_unit(text: str, units: dict[str, Any]) -> float | None:
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
+
+JOB: list[_Option] = [
+    click.argument("job", shell_complete=completing.job),
+    click.option(
+        "-a",
+        "options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=completing.job_option,
+        help="An option of the job, as `fanout jobs JOB` tells of them; may be repeated.",
+    ),
+]
 
 MAILBOXES: list[_Option] = [
     click.option(
