@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,11 @@ def named(words: str) -> Job:
     place, colon, function = words.rpartition(":")
     module = all(part.isidentifier() for part in place.split("."))
     if not colon or not function.isidentifier() or not (module or place.endswith(".py")):
-        known = ", ".join(sorted([*BUILT_IN, *(each.name for each in added(JOBS))]))
+        known = sorted([*BUILT_IN, *(each.name for each in added(JOBS))])
+        meant = get_close_matches(words, known, 1)
+        question = f" (did you mean {meant[0]}?)" if meant else ""
         raise UsageError(
-            f"there is no job {words!r}; there are {known}, and your own as package.module:function or path/to/file.py:function"
+            f"there is no job {words!r}{question}; there are {', '.join(known)}, and your own as package.module:function or path/to/file.py:function"
         )
     if not place.endswith(".py"):
         return ModuleJob(place, function)

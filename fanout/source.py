@@ -1,7 +1,7 @@
 """What a job's source tells of it: its options, its words, its marks. Nothing is imported: that is for workers.
 
-Told of is a function that stands in the file under its own name, with no decorator but `job`: another one may have given it
-other options. Of any other, its workers say what they find.
+Told of is a function that stands in the file under its own name, with no decorator but `job`, and is given no other value
+there: it may have other options then. Of any other, its workers say what they find.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def told_of(job: ModuleJob | FileJob) -> Told | None:
     """What the source of a job tells; None where it can't be told from the source."""
     module = _parsed(file_of(job))
     function = {each.name: each for each in _functions(module)}.get(job.function)
-    if function is None or any(_last_name(_called(each)) != _MARK for each in function.decorator_list):
+    if function is None or job.function in _assigned(module.body):
+        return None
+    if any(_last_name(_called(each)) != _MARK for each in function.decorator_list):
         return None
     keywords = [each.arg for mark in function.decorator_list if isinstance(mark, ast.Call) for each in mark.keywords]
     options = _options(function, module)

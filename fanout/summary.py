@@ -131,8 +131,9 @@ def totals_in_words(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold 
         numbers = {name: value for name, value in total.items() if isinstance(value, int | float)}
         if numbers:
             yield "totals    " + _numbers(numbers)
-        for name in total.keys() - numbers.keys() if len(numbers) < len(total) else ():
-            yield from _rows(name, total[name])
+        for name in total:
+            if name not in numbers:
+                yield from _rows(name, total[name])
     elif isinstance(total, int | float):
         yield f"total     {total:,}"
     elif total is not None:

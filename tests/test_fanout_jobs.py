@@ -220,3 +220,8 @@ def test_an_option_that_a_built_in_does_not_have_is_answered_with_those_it_has()
 def test_a_value_that_a_built_in_cannot_take_is_named() -> None:
     with pytest.raises(UsageError, match="-a newest=perhaps: 'perhaps' is not true or false"):
         jobs.options(CENSUS, ("newest=perhaps",))
+
+
+def test_a_job_that_is_misspelt_is_asked_after() -> None:
+    with pytest.raises(UsageError, match=r"there is no job 'sensus' \(did you mean census\?\); there are census, "):
+        jobs.named("sensus")

@@ -94,7 +94,7 @@ def test_a_job_of_a_file_is_told_of_without_being_imported(tmp_path: Path) -> No
     assert "free anything none" in lines
     assert f"example fanout run {path}:paint --server sim:20 -a count=..." in lines
     assert [line.split()[0] for line in fanout(str(path)).stdout.splitlines()] == [
-        f"{path}:{name}" for name in ("paint", "others", "hidden", "no_mailbox")
+        f"{path}:{name}" for name in ("paint", "others", "hidden", "no_mailbox", "rebound")
     ]
 
 

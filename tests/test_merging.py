@@ -19,6 +19,7 @@ from fanout.events import Keep
 from fanout.merge import Merge
 from fanout.roster import Roster
 from fanout.runfile import RunFile
+from fanout.summary import totals_in_words
 from tests.fakes import FakeLedger
 from tests.test_visit import Scene, only_failure, ordinal_of, outcomes
 from workers.causes import Cause
@@ -181,3 +182,29 @@ def test_python_merges_by_a_function_of_its_own() -> None:
 
     with fanout.run(size, server="sim:20?messages=3", workers=2) as found:
         assert found.totals == max(outcome.result for outcome in found)
+
+
+def test_totals_are_said_by_numbers_in_a_line_and_rows_below() -> None:
+    rows = [{"copies": 1200 - number, "in": ["anna", "bert"], "subject": "a, b"} for number in range(14)]
+
+    lines = list(totals_in_words({"messages": 4000, "share": 0.5, "top": rows, "newest": "2026-01-31"}))
+
+    assert lines[0] == "totals    4,000 messages, 0.5 share"
+    assert "top       copies 1,200, in anna bert, subject a, b" in lines
+    assert "top       and 2 more" in lines
+    assert "newest    2026-01-31" in lines
+    assert len(lines) == 1 + 12 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("total", "lines"),
+    [
+        (None, []),
+        ({}, []),
+        (1234, ["total     1,234"]),
+        ("abc", ["total     abc"]),
+        ([3, "a"], ["total     3", "total     a"]),
+    ],
+)
+def test_totals_of_any_kind_are_said(total: object, lines: list[str]) -> None:
+    assert list(totals_in_words(total)) == lines

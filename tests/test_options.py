@@ -53,6 +53,10 @@ def others(mailbox, **options): ...
 def hidden(mailbox): ...
 
 def no_mailbox(): ...
+
+def rebound(mailbox, needed): ...
+
+rebound = partial(rebound, needed=1)
 '''
 
 
@@ -189,7 +193,7 @@ def test_a_source_tells_its_words_and_its_marks(file: FileJob) -> None:
     assert (told.doc, told.merges) == ("Paints.\n\nTwice.", False)
 
 
-@pytest.mark.parametrize("function", ["hidden", "no_mailbox", "not_there"])
+@pytest.mark.parametrize("function", ["hidden", "no_mailbox", "not_there", "rebound"])
 def test_of_a_function_that_may_not_be_what_it_looks_like_nothing_is_told(file: FileJob, function: str) -> None:
     assert told_of(FileJob(file.path, function)) is None
 

@@ -66,7 +66,9 @@ def test_a_job_that_is_added_is_known_by_its_name_and_not_imported(site: Path) -
     assert jobs.named("spam") == ModuleJob("theirs", "spam")
     assert jobs.options(jobs.named("spam"), ("most=5",)) == {"most": 5}
     assert jobhelp.Known("spam", "Counts spam.", "their-jobs 1.0") in [*jobhelp.known()]
-    with pytest.raises(UsageError, match=r"there is no job 'spm'; there are .*senders, spam, and your own"):
+    with pytest.raises(
+        UsageError, match=r"there is no job 'spm' .did you mean spam.*; there are .*senders, spam, and your own"
+    ):
         jobs.named("spm")
 
 
