@@ -94,8 +94,7 @@ class Options(NamedTuple):
 
     def real(self, given: Mapping[str, object]) -> dict[str, object]:
         """The values to call the job with. Raises OptionError."""
-        kinds = {name: self._kind(name, value) for name, value in given.items()}
-        return {name: kinds[name].real(value) if kinds[name] else value for name, value in self.plain(given).items()}  # type: ignore[union-attr]
+        return {name: _real(value, self._kind(name, value)) for name, value in self.plain(given).items()}
 
     def _kind(self, name: str, value: object) -> Kind | None:
         if name in self.known:
@@ -116,6 +115,10 @@ def _taken(name: str, value: object, kind: Kind | None) -> object:
         return kind.plain(value)
     except (ValueError, TypeError, KeyError):
         raise OptionError(f"{name}={value}: {value!r} is not {kind.words}") from None
+
+
+def _real(value: object, kind: Kind | None) -> object:
+    return kind.real(value) if kind else value
 
 
 def _what(kind: Kind | None) -> str:
