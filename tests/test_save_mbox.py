@@ -167,3 +167,15 @@ def test_a_message_that_was_never_delivered_has_a_date_all_the_same() -> None:
 
 def test_what_looks_like_the_line_before_a_message_gets_one_more_mark() -> None:
     assert quoted(b"From a\r\n>From b\n>>From c\n> From d\nFrom") == b">From a\n>>From b\n>>>From c\n> From d\nFrom\n"
+
+
+def test_a_folder_that_is_called_like_a_file_is_in_nobodys_way(tmp_path: Path) -> None:
+    held: list[Any] = [Stored(1, CONTENTS[0])]
+    paths = ["Inbox", "Inbox.mbox", "Inbox.mbox/Old", "Inbox/Old"]
+
+    told = save(
+        FakeMailbox([FakeFolder(path, 1, newest_first=held) for path in paths]), directory=tmp_path, format="mbox"
+    )
+
+    assert told["new"] == 4
+    assert len(list(tmp_path.rglob("*.mbox"))) == 4

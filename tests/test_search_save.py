@@ -143,6 +143,7 @@ def test_messages_that_are_alike_each_have_a_file(tmp_path: Path) -> None:
         ("Grüße", "Gr%C3%BC%C3%9Fe"),
         ("", "%2E"),
         ("CON\0", "CON%00"),
+        ("Inbox.mbox", "Inbox%2Embox"),
     ],
 )
 def test_a_name_can_be_a_files_name_anywhere(text: str, name: str) -> None:

@@ -82,6 +82,8 @@ def file_name(text: str) -> str:
     name = quote(text, safe=_PLAIN).strip(" ")
     if name.strip(".") == "" or name.startswith("."):
         name = f"%2E{name[1:]}"
+    if name.endswith(".mbox"):  # or its subfolders would want a directory where the mbox of its neighbour is
+        name = f"{name.removesuffix('.mbox')}%2Embox"
     if len(name) > _LONGEST:
         name = f"{name[: _LONGEST - 17]}-{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     return name
