@@ -42,6 +42,8 @@ class Ended(_Fact, frozen=True):
     at: tuple[int, ...]
     #: Its last words on stderr.
     words: str = ""
+    #: The number that its process had; None where it never was known to run.
+    pid: int | None = None
 
 
 class Spot(_Fact, frozen=True):
@@ -63,6 +65,8 @@ class Reading(_Fact, frozen=True):
     rss: int
     #: Bytes of a message that it has begun to say, and not ended.
     half: int = 0
+    #: The number of its process.
+    pid: int = 0
 
 
 class Looked(_Fact, frozen=True):
@@ -133,6 +137,7 @@ class Keep(_Fact, frozen=True):
 class Settle(_Fact, frozen=True):
     """A mailbox that failed, for good."""
 
+    worker: int
     ordinal: int
     attempts: int
     seconds: float
@@ -166,7 +171,8 @@ class Note(_Fact, frozen=True):
     note: Printed | Leaked
 
 
-#: What the merge takes.
-Word = Keep | Settle | Retry | Risk | Safe | Note
+#: What becomes of mailboxes for good, and what else is to be remembered of them.
+Verdict = Keep | Settle
+Word = Retry | Risk | Safe | Note
 
-Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Word
+Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Verdict | Word

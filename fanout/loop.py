@@ -19,6 +19,7 @@ from fanout.events import (
     Begun,
     DumpStacks,
     Event,
+    Heard,
     Interrupted,
     Keep,
     KillWorker,
@@ -34,6 +35,7 @@ from fanout.events import (
     StopWorker,
     TerminateWorker,
 )
+from fanout.lives import Lives
 
 if TYPE_CHECKING:
     import socket
@@ -83,7 +85,8 @@ class Loop:
         self._begin = begin
         self._roster = roster
         self._merge = merge
-        self._clock: Callable[[], float] = time.monotonic
+        self._lives = Lives(merge.before.sitting, merge.before.lives)
+        self._clock = _clock()
 
     def run(self, progress: Progress) -> None:
         """Go on until every mailbox is settled or something stops the run; commit what was settled in any case."""
@@ -98,7 +101,7 @@ class Loop:
                 if dispatch.finished:
                     break
                 if now - committed >= COMMIT_SECONDS:
-                    self._merge.commit()
+                    self._commit(now)
                     committed = now
                 look_at = min(look_at, dispatch.wake_at(now))
                 events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
@@ -108,31 +111,43 @@ class Loop:
                 if self._clock() >= look_at:
                     events.append(Looked(engine.look()))
                     look_at = math.inf
-        self._merge.commit()
+        self._lives.notice(Looked(engine.look()), now)  # a short run has not looked before
+        self._lives.end(now)
+        self._commit(now)
         if dispatch.stopped_by is None:
             engine.finish()
 
     def _handle(self, events: list[Event], now: float) -> None:
         for event in events:
+            if not isinstance(event, Heard):
+                self._lives.notice(event, now)
             for command in self._dispatch.handle(event, now):
-                self._perform(command)
+                self._perform(command, now)
             if self._dispatch.finished:
                 return
 
-    def _perform(self, command: Command) -> None:
+    def _perform(self, command: Command, now: float) -> None:
         match command:
             case Send(worker, chunk):
                 if not self._roster.numbered:
                     chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
                 self._engine.post(worker, chunk)
-            case Keep() | Settle() | Retry() | Risk() | Safe() | Note():
-                self._merge.accept(command)
+            case Keep() | Settle():
+                self._merge.accept(command, self._lives.stamp(command.worker, now))
+            case Retry() | Risk() | Safe() | Note():
+                self._merge.remember(command)
             case StartWorker(worker):
+                self._lives.begin(worker, now)
                 self._engine.start(worker, self._begin)
             case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker():
                 self._end(command)
             case _:
                 assert_never(command)
+
+    def _commit(self, now: float) -> None:
+        lives = self._lives
+        self._merge.muster(lives.changed(), lives.standings(self._dispatch.states, now))
+        self._merge.commit()
 
     def _end(self, command: StopWorker | DumpStacks | TerminateWorker | KillWorker) -> None:
         """The ways in which a worker comes to its end, the gentlest first."""
@@ -148,6 +163,12 @@ class Loop:
                 self._engine.kill(worker)
             case _:
                 assert_never(command)
+
+
+def _clock() -> Callable[[], float]:
+    """Seconds since the epoch as they are now, and from now on monotonic: a clock that is set changes nothing here."""
+    offset = time.time() - time.monotonic()  # noqa: TID251 - the one look at the clock on the wall
+    return lambda: time.monotonic() + offset
 
 
 @contextmanager

@@ -16,7 +16,7 @@ class Progress(Protocol):
     """Is shown where a run stands, often."""
 
     def show(self, now: float, settled: int, failed: int) -> None:
-        """`now`: seconds, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
+        """`now`: seconds since the epoch, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
         ...
 
     def draining(self) -> None:

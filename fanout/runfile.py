@@ -27,6 +27,7 @@ from fanout.errors import StoppedError, UsageError
 from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
 from fanout.locks import FileLock, check_file_system
+from fanout.musters import Musters
 from fanout.outcomes import Outcome, read_records
 from fanout.schema import APPLICATION_ID, FORMAT, SETTLED, TABLES, check_format
 from fanout.sitting import Sitting
@@ -37,6 +38,7 @@ from workers.messages import Leak, Leaked, Printed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.lives import Life, Stamp, Standing
     from workers.messages import Found
 
 #: Rows read at a time where a reading goes on while the run does.
@@ -58,6 +60,8 @@ class RunFile:
         self._names_end = 0
         #: Ordinals that may stand in `under_way`: empty for a job that does not write, so that it costs nothing.
         self._at_risk: set[int] = set()
+        #: What is told of the workers.
+        self.musters = Musters(self._query, self._execute_many)
 
     @classmethod
     def create(cls, path: Path) -> RunFile:
@@ -203,13 +207,13 @@ class RunFile:
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
-    def keep(self, found: Found, attempts: int) -> None:
-        row = (found.first, found.count, attempts, found.lines)
-        self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?)", [row])
+    def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:
+        row = (found.first, found.count, attempts, stamp.life, stamp.at, found.lines)
+        self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?, ?, ?)", [row])
         self.safe(found.first)  # what is at risk goes out alone
 
-    def settle(self, ordinal: int, line: bytes) -> None:
-        self._execute_many("INSERT INTO failed VALUES (?, ?)", [(ordinal, line)])
+    def settle(self, ordinal: int, line: bytes, stamp: Stamp) -> None:
+        self._execute_many("INSERT INTO failed VALUES (?, ?, ?, ?)", [(ordinal, stamp.life, stamp.at, line)])
         self.safe(ordinal)
 
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
@@ -256,11 +260,16 @@ class RunFile:
         if sink is not None:
             self.tell(sink=msgspec.structs.asdict(sink))
 
+    def muster(self, changed: list[Life], standings: list[Standing]) -> None:
+        self.musters.take(changed, standings)
+
     def before(self) -> Before:
         causes = self._query("SELECT CAST(line AS TEXT) ->> '$.error.cause', count(*) FROM failed GROUP BY 1")
         failed = Counter({Cause(cause): count for cause, count in causes})
+        [(sitting,)] = self._query("SELECT coalesce(max(number), 0) FROM sittings")
         told = self.facts()
-        return Before(self.counts()[0], failed, told.get("merged", told.get("totals")))
+        total = told.get("merged", told.get("totals"))
+        return Before(self.counts()[0], failed, total, sitting, self.musters.count())
 
     def gaps(self, count: int) -> Iterator[range]:
         """The ordinals below `count` that have no outcome, neighbours together, in order."""

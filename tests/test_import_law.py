@@ -161,6 +161,7 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
         "fanout/events.py",
         "fanout/fleet/holders.py",
         "fanout/leaks.py",
+        "fanout/lives.py",
         "fanout/ordinals.py",
         "fanout/pace.py",
         "fanout/partition.py",

@@ -107,9 +107,9 @@ class _Stopwatch:
         #: Seconds since then; None before there is an outcome.
         self.first: float | None = None
 
-    def show(self, now: float, settled: int, failed: int) -> None:  # noqa: ARG002 - a progress is told so
+    def show(self, now: float, settled: int, failed: int) -> None:  # noqa: ARG002 - a progress is shown so
         if settled and self.first is None:
-            self.first = now - self.begun
+            self.first = time.monotonic() - self.begun
 
     def draining(self) -> None:
         """Nobody is told: a run that is interrupted is none that counts."""

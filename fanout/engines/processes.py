@@ -169,6 +169,7 @@ class ProcessEngine:
                 tuple(Spot(slots.at(slot), slots.beats(slot)) for slot in self._slots_of(number)),
                 resident(worker.process.pid),
                 worker.reader.held,
+                worker.process.pid,
             )
             for number, worker in self._workers.items()
             if worker.process.pid is not None
@@ -391,7 +392,7 @@ class ProcessEngine:
         del self._workers[worker.number]
         spots = map(self._slots.at, self._slots_of(worker.number))
         at = tuple(ordinal for ordinal in spots if ordinal is not None)
-        self._events.append(Ended(worker.number, how, at, worker.words.text))
+        self._events.append(Ended(worker.number, how, at, worker.words.text, worker.process.pid))
 
     def _let_go(self, worker: Worker) -> None:
         """Give back every descriptor."""
