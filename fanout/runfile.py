@@ -341,6 +341,11 @@ class RunFile:
         for (line,) in self._query("SELECT line FROM failed ORDER BY ordinal"):
             yield from read_records(line)
 
+    def latest_failures(self, count: int) -> list[Outcome]:
+        """The last outcomes that failed, the latest first."""
+        rows = self._query("SELECT line FROM failed ORDER BY at DESC LIMIT ?", count)
+        return [outcome for (line,) in rows for outcome in read_records(line)]
+
     def slowest(self, count: int) -> list[Outcome]:
         """The outcomes whose last visit took longest, the slowest first. Every record is looked at."""
         return heapq.nlargest(count, self.outcomes(), key=lambda outcome: outcome.seconds or 0.0)

@@ -14,6 +14,7 @@ from fanout import facts, jobs, summary
 from fanout import resume as resuming
 from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
+from fanout.cli.watching import progress_of
 from fanout.cli.words import (
     JOB,
     MAILBOXES,
@@ -30,7 +31,6 @@ from fanout.conduct import Conductor, Outlet, Report, Task
 from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.events import Interrupted
 from fanout.facts import Intent
-from fanout.progress import Lines, Silent
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from workers.causes import Cause
@@ -221,7 +221,7 @@ def _start(file: RunFile, intent: Intent, given: dict[str, Any]) -> int:
         with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
             roster, how = conductor.survey()
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
-            facts.begin(file, intent, roster, sink.place if sink else None)
+            facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), quiet=given["quiet"])
     except UsageError:  # a mistake leaves nothing
         if sink:
@@ -263,9 +263,9 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
 
 def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, *, quiet: bool) -> int:
     say(f"run file: {file.path}")
-    progress = Silent() if quiet else Lines(ready.roster.count, say)
     try:
-        report = _run(conductor, ready, Outlet(progress, ready.sink))
+        with progress_of(file, ready.roster, quiet=quiet) as progress:
+            report = _run(conductor, ready, Outlet(progress, ready.sink))
     except StoppedError as error:
         facts.stopped(file, error)
         for line in summary.of_stopped(file, error):
