@@ -20,7 +20,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from fanout.estimate import in_words, rough
@@ -36,31 +35,30 @@ if TYPE_CHECKING:
 #: The last failures that are shown.
 FAILURES = 3
 
-#: Columns of the small picture of rates, and of a view beyond which a line is no easier to read.
-BARS, WIDEST = 20, 120
+#: Columns of the small picture of rates, and of the bar where there is room for more.
+BARS, BAR = 20, 120
 
 #: Seconds at a mailbox below which they are not worth a word, and above which they are worth a colour.
 SHORT, LONG = 1.0, 30.0
 
-#: Between two things that are said in one line.
-_GAP = "   "
+#: Between two things that are said in one line, and between two columns.
+_GAP, _BETWEEN = "   ", "  "
 
 
 def drawing(overview: Overview, columns: int, rows: int) -> RenderableType:
     """The view: no wider than the terminal, and no higher where that has a few lines."""
-    columns = min(columns, WIDEST)
-    head = [_title(overview), _bar(overview, columns), _counts(overview), _pace(overview)]
+    head = [_title(overview), _bar(overview, min(columns, BAR)), _counts(overview), _pace(overview)]
     if overview.note:
-        head.append(Text(printable(overview.note), style="yellow"))
-    used = sum(-(-max(1, line.cell_len) // columns) for line in head)
+        head.append(Text(printable(overview.note), "yellow"))
+    used = sum(-(-max(1, line.cell_len) // columns) for line in head[1:]) + 1
     failures = overview.failures[:FAILURES] if used + 2 + FAILURES <= rows else ()
     room = rows - used - 2 - (len(failures) + 2 if failures else 0)
-    parts: list[RenderableType] = [*head]
+    lines = head
     if overview.workers and room > 0:
-        parts += [Text(), *_workers(overview, columns, room)]
+        lines += [Text(), *_workers(overview, room)]
     if failures:
-        parts += [Text(), _failures(failures, columns)]
-    return Group(*parts)
+        lines += [Text(), *_failures(failures, columns * 2 // 5)]
+    return Group(*lines)
 
 
 def _title(overview: Overview) -> Text:
@@ -95,21 +93,27 @@ def _pace(overview: Overview) -> Text:
     return pace.append(f"{_GAP}{left}") if left else pace
 
 
-def _workers(overview: Overview, columns: int, room: int) -> Sequence[RenderableType]:
+def _workers(overview: Overview, room: int) -> Sequence[Text]:
     """A line a worker, under the words that say what its columns are."""
     shown, crowd = that_fit(overview.workers, room)
-    table = _table(columns)
-    for heading in ("worker", "pid", "open", "memory", "for"):
-        table.add_column(heading, justify="left" if heading == "worker" else "right", no_wrap=True)
-    table.add_column("mailbox", no_wrap=True, overflow="ellipsis", ratio=1)
-    for worker in shown:
-        table.add_row(*_cells(worker, overview.capacity))
-    lines: list[RenderableType] = [table] if shown else []
+    heading = [Text(word, "dim") for word in ("worker", "pid", "open", "memory", "for", "mailbox")]
+    lines = _aligned([heading, *(_cells(worker, overview.capacity) for worker in shown)], "<>>>>") if shown else []
     return [*lines, _crowd(crowd)] if crowd else lines
 
 
-def _table(columns: int) -> Table:
-    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, width=columns, header_style="dim")
+def _aligned(rows: Sequence[Sequence[Text]], sides: str) -> Sequence[Text]:
+    """Rows as lines, their cells below each other: to the left (<) or the right (>); the last one takes what room is left."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    return [_line(row, widths, sides) for row in rows]
+
+
+def _line(row: Sequence[Text], widths: Sequence[int], sides: str) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for cell, width, side in zip(row, widths, sides, strict=False):
+        padding = " " * (width - cell.cell_len)
+        line.append(padding if side == ">" else "").append_text(cell)
+        line.append(_BETWEEN if side == ">" else padding + _BETWEEN)
+    return line.append_text(row[-1])
 
 
 def _cells(worker: Place, capacity: int | None) -> Sequence[Text]:
@@ -139,11 +143,11 @@ def _crowd(crowd: Crowd) -> Text:
     return line
 
 
-def _failures(failures: Sequence[Trouble], columns: int) -> RenderableType:
-    table = _table(columns)
-    table.add_column("failed last", no_wrap=True, overflow="ellipsis", max_width=columns * 2 // 5)
-    table.add_column("cause", no_wrap=True, style="red")
-    table.add_column("message", no_wrap=True, overflow="ellipsis", ratio=1)
+def _failures(failures: Sequence[Trouble], widest: int) -> Sequence[Text]:
+    """The last failures; the name of a mailbox takes so many columns at the most."""
+    rows = [[Text(word, "dim") for word in ("failed last", "cause", "message")]]
     for failure in failures:
-        table.add_row(printable(failure.mailbox), failure.cause, Text(printable(failure.message), "dim"))
-    return table
+        mailbox = Text(printable(failure.mailbox))
+        mailbox.truncate(widest, overflow="ellipsis")
+        rows.append([mailbox, Text(failure.cause, "red"), Text(printable(failure.message), "dim")])
+    return _aligned(rows, "<<")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanout.drawing import drawing
 from fanout.observer import Observer
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fanout.screen import Screen
 
 #: Seconds between two drawings, and before the first: what ends sooner needs no view.
-INTERVAL, FIRST = 0.25, 0.5
+INTERVAL, FIRST = 0.5, 0.5
 
 #: What is shown while an interrupted run ends.
 DRAINING = "interrupted: the mailboxes under way are finished; interrupt once more to stop at once"
@@ -45,6 +44,8 @@ class LiveView:
         if now < self._due:
             return
         self._due = now + INTERVAL
+        from fanout.drawing import drawing  # not for what ends sooner: see Screen
+
         failed += self._failed_before
         overview = self._observer.look(self._file, self._roster, now, (settled - failed, failed))
         self._screen.draw(partial(drawing, msgspec.structs.replace(overview, note=self._note)))

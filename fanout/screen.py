@@ -11,17 +11,15 @@ from __future__ import annotations
 import io
 import os
 from contextlib import contextmanager, redirect_stderr, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
-
-from rich.console import Console
-from rich.text import Text
 
 from fanout.overview import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 #: What a terminal is told (ECMA-48): go up so many lines, erase to the end of the line, and to that of the screen.
 _UP, _ERASE_LINE, _ERASE_BELOW = "\x1b[{}F", "\x1b[K", "\x1b[J"
@@ -36,8 +34,9 @@ class Screen:
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
-        self._console = Console(file=io.StringIO(), force_terminal=True, markup=False, emoji=False, highlight=False)
         self._drawn: list[str] = []
+        #: How large the terminal was when they were drawn.
+        self._drawn_on = _UNKNOWN
 
     def draw(self, picture: Callable[[int, int], RenderableType]) -> None:
         """Draw what is made for so many columns and lines. A shell that has the terminal meanwhile is left alone.
@@ -48,11 +47,11 @@ class Screen:
             self._drawn = []
             return
         size = self._size()
-        room = size.columns - 1, size.lines - 1
+        columns, rows = size.columns - 1, size.lines - 1
         with self._console.capture() as captured:
-            self._console.print(picture(*room), width=size.columns, height=size.lines)
+            self._console.print(picture(columns, rows), width=columns)
         home = self._home(size)
-        self._drawn = captured.get().splitlines()[: size.lines - 1]
+        self._drawn, self._drawn_on = captured.get().splitlines()[:rows], size
         self._write(home + "".join(f"{line}{_ERASE_LINE}\n" for line in self._drawn) + _ERASE_BELOW)
 
     def erase(self) -> None:
@@ -77,10 +76,21 @@ class Screen:
             self.erase()
             above.end()
 
+    @cached_property
+    def _console(self) -> Console:
+        """rich, which takes a twentieth of a second to import: a run that ends sooner has not waited for it."""
+        from rich.console import Console
+
+        return Console(file=io.StringIO(), force_terminal=True, markup=False, emoji=False, highlight=False)
+
     def _home(self, size: os.terminal_size) -> str:
         """To where the drawing began, however the terminal broke its lines when it was made narrower."""
-        widths = (Text.from_ansi(line).cell_len for line in self._drawn)
-        lines = sum(max(1, -(-width // size.columns)) for width in widths)
+        lines = len(self._drawn)
+        if size != self._drawn_on:
+            from rich.text import Text
+
+            widths = (Text.from_ansi(line).cell_len for line in self._drawn)
+            lines = sum(max(1, -(-width // size.columns)) for width in widths)
         return _UP.format(min(lines, size.lines - 1)) if lines else ""
 
     def _is_ours(self) -> bool:
