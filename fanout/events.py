@@ -53,6 +53,8 @@ class Spot(_Fact, frozen=True):
     at: int | None
     #: Round trips that this thread has made.
     beats: int
+    #: Mailboxes that it has opened ahead of that one.
+    ahead: int = 0
 
 
 class Reading(_Fact, frozen=True):

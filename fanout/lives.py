@@ -68,6 +68,8 @@ class _Seen(msgspec.Struct):
     """What was seen of a worker last."""
 
     rss: int = 0
+    #: Mailboxes that it has open.
+    open: int = 0
     #: Mailboxes that it is at, and since when it was seen at each, the longest first.
     at: dict[int, float] = msgspec.field(default_factory=dict)
 
@@ -123,12 +125,13 @@ class Lives:
             life = self._latest[worker]
             ordinal, since = next(iter(seen.at.items()), (None, None))
             state = states[worker].value
-            yield Standing(worker, life.number, life.pid, state, len(seen.at), seen.rss, ordinal, since, now)
+            yield Standing(worker, life.number, life.pid, state, seen.open, seen.rss, ordinal, since, now)
 
     def _look(self, reading: Reading, now: float) -> None:
         life, before = self._latest[reading.worker], self._seen[reading.worker].at
         at = {spot.at: before.get(spot.at, now) for spot in reading.spots if spot.at is not None}
-        self._seen[reading.worker] = _Seen(reading.rss, dict(sorted(at.items(), key=lambda each: each[1])))
+        is_open = sum(1 + spot.ahead for spot in reading.spots if spot.at is not None)
+        self._seen[reading.worker] = _Seen(reading.rss, is_open, dict(sorted(at.items(), key=lambda each: each[1])))
         if life.pid != reading.pid:
             life.pid = reading.pid
             self._changed[life.number] = life

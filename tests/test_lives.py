@@ -93,6 +93,15 @@ def test_of_several_mailboxes_the_one_that_takes_longest_is_named() -> None:
     assert (standing.state, standing.open, standing.ordinal, standing.since) == ("leaving", 2, 2, 11.0)
 
 
+def test_mailboxes_that_were_opened_ahead_are_open_too() -> None:
+    lives = Lives()
+    lives.begin(0, 10.0)
+    lives.notice(Looked([Reading(0, (Spot(7, 1, ahead=6), Spot(None, 0), Spot(20, 1)), MIB)]), 11.0)
+    [standing] = lives.standings([State.READY], 12.0)
+
+    assert standing.open == 8
+
+
 def test_a_worker_that_nobody_has_seen_stands_at_nothing() -> None:
     lives = Lives()
     lives.begin(0, 10.0)

@@ -166,7 +166,7 @@ class ProcessEngine:
         return [
             Reading(
                 number,
-                tuple(Spot(slots.at(slot), slots.beats(slot)) for slot in self._slots_of(number)),
+                tuple(Spot(slots.at(slot), slots.beats(slot), slots.ahead(slot)) for slot in self._slots_of(number)),
                 resident(worker.process.pid),
                 worker.reader.held,
                 worker.process.pid,
