@@ -49,7 +49,7 @@ WRAPPERS = {
     "spnego": {"workers/mapi/http/authentication.py"},
     "matplotlib": {"fanout/bench/picture.py"},
     "regex": {"workers/jobs/search.py"},
-    "sqlite3": {"fanout/comparison.py", "fanout/names.py", "fanout/runfile.py"},
+    "sqlite3": {"fanout/comparison.py", "fanout/durable.py", "fanout/names.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
         "fanout/cli/access.py",
