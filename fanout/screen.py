@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from contextlib import contextmanager, redirect_stderr, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -44,7 +45,7 @@ class Screen:
         The last column stays free: what a terminal erases behind a line that fills it is the end of the line.
         """
         if not self._is_ours():
-            self._drawn = []
+            self._forget()
             return
         size = self._size()
         columns, rows = size.columns - 1, size.lines - 1
@@ -58,7 +59,7 @@ class Screen:
         """Leave the terminal as if nothing had been drawn."""
         if self._is_ours():
             self._write(self._home(self._size()) + _ERASE_BELOW)
-        self._drawn = []
+        self._forget()
 
     def above(self, text: str) -> None:
         """Write whole lines, which stay where they are; what is drawn next stands below them."""
@@ -67,14 +68,20 @@ class Screen:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Within, whatever this process writes to stderr goes above."""
+        """Within, whatever this process writes to stderr goes above, and nothing is left of the drawing behind it."""
         above = _Above(self)
+        before = signal.signal(signal.SIGCONT, lambda *_: self._forget())
         try:
             with redirect_stderr(above):
                 yield
         finally:
+            signal.signal(signal.SIGCONT, before)
             self.erase()
             above.end()
+
+    def _forget(self) -> None:
+        """This process was stopped, as by Ctrl-Z, and a shell has written below what was drawn: the next drawing is a new one."""
+        self._drawn = []
 
     @cached_property
     def _console(self) -> Console:

@@ -46,11 +46,9 @@ class Watcher:
         """Until nobody works on the run any more."""
         from fanout.drawing import drawing
 
-        try:
+        with screen.shared():
             for overview in self._overviews():
                 screen.draw(partial(drawing, overview))
-        finally:
-            screen.erase()
 
     def tell(self, say: Callable[[str], object]) -> None:
         """The same, in lines."""

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import pty
+import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -154,6 +155,19 @@ def test_a_line_that_was_begun_is_seen_in_the_end(terminal: Terminal, screen: Sc
         sys.stderr.write("no end")
 
     assert terminal.lines == ["no end"]
+
+
+def test_behind_what_a_shell_wrote_while_the_run_was_stopped_a_new_drawing_begins(
+    terminal: Terminal, screen: Screen
+) -> None:
+    with screen.shared():
+        screen.draw(text("one", "two"))
+        terminal.write("[1]+  Stopped\n$ fg\n")
+        os.kill(os.getpid(), signal.SIGCONT)
+        screen.draw(text("ONE"))
+        screen.draw(text("Two"))
+
+        assert terminal.lines == ["one", "two", "[1]+  Stopped", "$ fg", "Two"]
 
 
 def test_what_a_terminal_would_obey_is_shown_instead(terminal: Terminal, screen: Screen) -> None:
