@@ -121,9 +121,14 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 class Stream(io.StringIO):
     """A stderr that is a terminal, or is not."""
 
-    def __init__(self, *, is_terminal: bool) -> None:
+    def __init__(self, encoding: str = "utf-8", *, is_terminal: bool) -> None:
         super().__init__()
+        self._encoding = encoding
         self._is_terminal = is_terminal
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has it as an attribute
+        return self._encoding
 
     def isatty(self) -> bool:
         return self._is_terminal
@@ -140,6 +145,15 @@ def test_a_view_is_for_a_terminal_that_can_show_it(
     monkeypatch.setattr(sys, "stderr", Stream(is_terminal=is_terminal))
     with RunFile.create(tmp_path / "a.fanout") as file, progress_of(file, ROSTER, quiet=False) as progress:
         assert type(progress) is kind
+
+
+def test_a_terminal_that_lacks_the_letters_of_the_view_is_told_in_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Stream("ascii", is_terminal=True))
+    with RunFile.create(tmp_path / "a.fanout") as file, progress_of(file, ROSTER, quiet=False) as progress:
+        assert type(progress) is Lines
 
 
 def test_who_wants_to_see_nothing_sees_no_view_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

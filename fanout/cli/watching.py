@@ -63,8 +63,16 @@ def watch(run_file: Path) -> None:
 
 
 def _is_live(stream: TextIO) -> bool:
-    """Whether lines can be drawn there again and again."""
-    return stream.isatty() and os.environ.get("TERM", "") not in _DUMB
+    """Whether lines can be drawn there again and again, with the letters that the view is made of."""
+    if not stream.isatty() or os.environ.get("TERM", "") in _DUMB:
+        return False
+    from fanout.overview import BARS
+
+    try:
+        BARS.encode(stream.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _screen(stream: TextIO) -> Screen:
