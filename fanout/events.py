@@ -67,8 +67,8 @@ class Reading(_Fact, frozen=True):
     rss: int
     #: Bytes of a message that it has begun to say, and not ended.
     half: int = 0
-    #: The number of its process.
-    pid: int = 0
+    #: The number of its process; None where it can't be seen.
+    pid: int | None = None
 
 
 class Looked(_Fact, frozen=True):

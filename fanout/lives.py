@@ -132,7 +132,7 @@ class Lives:
         at = {spot.at: before.get(spot.at, now) for spot in reading.spots if spot.at is not None}
         is_open = sum(1 + spot.ahead for spot in reading.spots if spot.at is not None)
         self._seen[reading.worker] = _Seen(reading.rss, is_open, dict(sorted(at.items(), key=lambda each: each[1])))
-        if life.pid != reading.pid:
+        if reading.pid not in {None, life.pid}:
             life.pid = reading.pid
             self._changed[life.number] = life
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanout.observer import Observer
+from fanout.progress import DRAINING
 
 if TYPE_CHECKING:
     from fanout.roster import Roster
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two drawings, and before the first: what ends sooner needs no view.
 INTERVAL, FIRST = 0.5, 0.5
-
-#: What is shown while an interrupted run ends.
-DRAINING = "interrupted: the mailboxes under way are finished; interrupt once more to stop at once"
 
 
 class LiveView:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 FIRST = 5.0
 LONGEST = 300.0
 
+#: What is said of a run that was interrupted, and is ending.
+DRAINING = "interrupted: the mailboxes under way are finished; interrupt once more to stop at once"
+
 
 class Progress(Protocol):
     """Is shown where a run stands, often."""
@@ -58,7 +61,7 @@ class Lines:
         self._next = now + self._interval
 
     def draining(self) -> None:
-        self._say("interrupted: the mailboxes under way are finished; interrupt once more to stop at once")
+        self._say(DRAINING)
 
 
 def duration(seconds: float) -> str:

@@ -48,6 +48,16 @@ def test_a_process_that_was_never_known_to_run_has_no_number() -> None:
     assert lives.changed() == [Life(1, 0, 0, 10.0, None, 10.5, "the template process ended")]
 
 
+def test_a_process_that_can_not_be_seen_has_the_number_that_its_end_tells() -> None:
+    lives = Lives()
+    lives.begin(0, 10.0)
+    lives.notice(Looked([Reading(0, (Spot(7, 1),), MIB)]), 11.0)
+    [standing] = lives.standings([State.READY], 11.0)
+    lives.notice(Ended(0, "SIGKILL", (), pid=4711), 12.0)
+
+    assert (standing.pid, [life.pid for life in lives.changed()]) == (None, [4711])
+
+
 def test_only_what_has_changed_is_told_again() -> None:
     lives = Lives()
     lives.begin(0, 10.0)

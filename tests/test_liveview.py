@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from fanout.liveview import DRAINING, FIRST, INTERVAL, LiveView
+from fanout.liveview import FIRST, INTERVAL, LiveView
 from fanout.outcomes import failure_line
+from fanout.progress import DRAINING
 from fanout.roster import Roster
 from fanout.runfile import RunFile
 from fanout.screen import Screen
