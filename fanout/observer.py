@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: The last failures that are read.
 FAILURES = 5
 
+#: Seconds that are recalled.
+RECALLED = 60.0
+
 
 class Observer:
     """Of one run. It remembers how fast the run went while it was observed."""
@@ -30,6 +33,17 @@ class Observer:
         self._rates = Rates()
         #: The names of mailboxes that workers are at, from one look to the next.
         self._names: dict[int, str] = {}
+
+    def recall(self, file: RunFile, now: float) -> None:
+        """Find in the run file how fast the run went until now, as if it had been observed. Before the first look."""
+        seconds = list(file.settled_by_second(now - RECALLED))
+        settled = sum(file.counts()) - sum(count for _, count in seconds)
+        if seconds:
+            self._rates.note(seconds[0][0], settled)
+        for second, count in seconds:
+            settled += count
+            if second + 1 <= now:
+                self._rates.note(second + 1, settled)
 
     def look(self, file: RunFile, roster: Roster, now: float, counts: tuple[int, int]) -> Overview:
         """`counts`: mailboxes that are done, and that failed."""

@@ -43,6 +43,11 @@ PAGE = 10_000
 
 _NAMES = "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
 
+_BY_SECOND = """
+SELECT CAST(at AS INTEGER), sum(count) FROM (SELECT at, count FROM done UNION ALL SELECT at, 1 FROM failed)
+WHERE at >= ? GROUP BY 1 ORDER BY 1
+"""
+
 _ATTEMPTED = "SELECT number, ordinal FROM attempts WHERE number > ? AND number <= ? ORDER BY number LIMIT ?"
 
 
@@ -165,6 +170,10 @@ class RunFile(DurableFile):
         told = self.facts()
         total = told.get("merged", told.get("totals"))
         return Before(self.counts()[0], failed, total, sitting, self.musters.count())
+
+    def settled_by_second(self, begin: float) -> Iterator[tuple[int, int]]:
+        """How many mailboxes were settled in which second from a time on. Every row is looked at, and no record."""
+        return self._query(_BY_SECOND, begin)
 
     def gaps(self, count: int) -> Iterator[range]:
         """The ordinals below `count` that have no outcome, neighbours together, in order."""

@@ -77,8 +77,10 @@ class Watcher:
             _wait_for(pid)
 
     def _overview(self, file: RunFile) -> Overview:
-        self._observer = self._observer or Observer(file.facts())
         now = _now()
+        if self._observer is None:
+            self._observer = Observer(file.facts())
+            self._observer.recall(file, now)
         overview = self._observer.look(file, resume.roster(file), now, file.counts())
         if overview.at is None or now - overview.at < STALE:
             return overview

@@ -14,7 +14,7 @@ from fanout.overview import Place, Trouble
 from fanout.roster import Roster
 from fanout.runfile import RunFile
 from workers.causes import Cause
-from workers.messages import Error
+from workers.messages import Error, Found
 
 ROSTER = Roster(100, "a test", lambda ordinals: [f"user-{n}" for n in ordinals], numbered=True)
 
@@ -65,6 +65,28 @@ def test_the_pace_is_that_which_was_seen(file: RunFile) -> None:
     overview = observer.look(file, ROSTER, 1002.0, (60, 2))
 
     assert (overview.rates, overview.estimate) == ([6.0, 6.0], Estimate(6.0, 38 / 6))
+
+
+def test_how_fast_the_run_went_before_it_was_observed_is_recalled(file: RunFile) -> None:
+    """A mailbox long ago; then 2, 4 and 3 in a second each, and one that failed; and 1 in the second that is not over."""
+    first = 0
+    for at, count in ((900.0, 1), (997.1, 1), (997.9, 1), (998.5, 4), (999.2, 3), (1000.2, 1)):
+        file.keep(Found(1, first, count, b"{}\n" * count, b"0"), 1, Stamp(1, at))
+        first += count
+    file.settle(first, failure_line("user", BUSY, 1, 0.5), Stamp(1, 999.9))
+    observer = Observer(file.facts())
+    observer.recall(file, 1000.5)
+    overview = observer.look(file, ROSTER, 1001.0, (15, 1))
+
+    assert overview.rates == [2.0, 4.0, 4.0, 5.0]
+
+
+def test_of_a_run_that_did_nothing_lately_nothing_is_recalled(file: RunFile) -> None:
+    file.keep(Found(1, 0, 1, b"{}\n", b"0"), 1, Stamp(1, 900.0))
+    observer = Observer(file.facts())
+    observer.recall(file, 1000.0)
+
+    assert observer.look(file, ROSTER, 1000.0, (1, 0)).estimate == Estimate(0.0)
 
 
 def test_a_name_is_asked_for_once_as_long_as_a_worker_stays_at_its_mailbox(file: RunFile) -> None:
