@@ -167,9 +167,9 @@ def test_a_picture_of_the_view_is_sound_and_has_colours(width: int) -> None:
     assert {"fill: #98a84b", "fill: #cc555a"} <= set(re.findall(r"fill: #\w+", exported(OVERVIEW, width)))
 
 
-@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
-def test_colours_are_left_out_where_they_are_not_wanted(no_color: str, *, coloured: bool) -> None:
-    environment = {"NO_COLOR": no_color, "TERM": "xterm-256color"}
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_left_out_where_they_are_not_wanted(variables: dict[str, str], *, coloured: bool) -> None:
+    environment = {"TERM": "xterm-256color", **variables}
     console = Console(file=io.StringIO(), width=80, force_terminal=True, _environ=environment)
     with console.capture() as captured:
         console.print(drawing(OVERVIEW, 80, 30))
