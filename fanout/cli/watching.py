@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from fanout.cli import completing
 from fanout.cli.words import say, show
 from fanout.progress import Lines, Silent
 
@@ -44,7 +45,7 @@ def progress_of(file: RunFile, roster: Roster, *, quiet: bool) -> Iterator[Progr
 
 
 @click.command()
-@click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 def watch(run_file: Path) -> None:
     """Show where a run stands, from another terminal or account, until it ends. It only reads, and holds up nobody.
 
