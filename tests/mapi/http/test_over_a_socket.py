@@ -50,7 +50,7 @@ def test_a_mailbox_is_the_same_as_without_a_socket(words: str, *, separate: bool
         ("census", {"newest": True}),
         ("folders", {}),
         ("search", {"subject": "re", "body": "e"}),
-        ("save", {"directory": "saved"}),
+        ("save", {"directory": Path("saved")}),
     ],
 )
 def test_built_in_jobs_find_the_same(
