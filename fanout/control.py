@@ -71,10 +71,9 @@ class Control:
 
     def calls(self) -> Iterator[Call]:
         """What is ordered now. What is no order, or of somebody who may give none, is answered here."""
-        self._socket.setblocking(False)
         for _ in range(AT_A_TIME):
             try:
-                data, pid, uid, back = _receive(self._socket)
+                data, pid, uid, back = _receive(self._socket, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             if uid not in {0, os.geteuid()}:
@@ -91,7 +90,7 @@ class Control:
 
     def _send(self, answer: Answer, back: bytes) -> None:
         with suppress(OSError):
-            self._socket.sendto(msgspec.json.encode(answer), back)
+            self._socket.sendto(msgspec.json.encode(answer), socket.MSG_DONTWAIT, back)
 
 
 def give(order: Order, path: Path, patience: float = PATIENCE) -> Answer:
@@ -136,11 +135,11 @@ def _datagrams(address: str) -> socket.socket:
     return made
 
 
-def _receive(end: socket.socket) -> tuple[bytes, int, int, bytes]:
+def _receive(end: socket.socket, flags: int = 0) -> tuple[bytes, int, int, bytes]:
     """A datagram, the pid and uid of its sender, and the address to answer at."""
-    data, ancillary, _, address = end.recvmsg(DATAGRAM, socket.CMSG_SPACE(_CREDENTIALS.size))
+    data, ancillary, _, address = end.recvmsg(DATAGRAM, socket.CMSG_SPACE(_CREDENTIALS.size), flags)
     pid, uid, _ = _CREDENTIALS.unpack(ancillary[0][2])
-    return data, pid, uid, address
+    return data, pid, uid, address or b""  # who has no address waits for no answer
 
 
 def _name(uid: int) -> str:

@@ -26,6 +26,14 @@ class ReaderGoneError(FanoutError):
     exit_code = 128 + signal.SIGPIPE
 
 
+class ToldError(FanoutError):
+    """An error that was told of already."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
 class CredentialsError(FanoutError):
     """The server refuses the account. It was asked once, and nothing is tried again (EX_NOPERM of sysexits.h)."""
 

@@ -11,13 +11,16 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 import msgspec
 
+from fanout.errors import UsageError
 from fanout.events import (
     Begun,
     DumpStacks,
+    Ended,
     Event,
     Interrupted,
     Keep,
@@ -25,6 +28,7 @@ from fanout.events import (
     Looked,
     Note,
     Reading,
+    Resized,
     Retry,
     Risk,
     Safe,
@@ -34,16 +38,22 @@ from fanout.events import (
     StopWorker,
     TerminateWorker,
 )
+from fanout.orders import Answer, answer, event_of
+from fanout.voices import NoJournal
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from fanout.control import Call
     from fanout.dispatch import Dispatch
     from fanout.events import Command
+    from fanout.helm import Helm
     from fanout.merge import Merge
     from fanout.progress import Progress
     from fanout.roster import Roster
+    from fanout.voices import Journal
     from workers.messages import Begin, Message
 
 #: Seconds between two commits: what a crash of the whole machine may cost, in work done again.
@@ -69,6 +79,8 @@ class Engine(Protocol):
     def stop(self, number: int) -> None: ...
     def dump(self, number: int) -> None: ...
     def terminate(self, number: int) -> None: ...
+    def make_room(self, count: int) -> None: ...
+    def attending(self, source: int) -> AbstractContextManager[None]: ...
     def look(self) -> list[Reading]: ...
     def wait(self, timeout: float | None) -> list[Event]: ...
     def finish(self) -> None: ...
@@ -83,14 +95,17 @@ class Loop:
         self._begin = begin
         self._roster = roster
         self._merge = merge
+        self._journal: Journal = NoJournal()
         self._clock: Callable[[], float] = time.monotonic
+        self._calendar: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, progress: Progress, helm: Helm, journal: Journal) -> None:
         """Go on until every mailbox is settled or something stops the run; commit what was settled in any case."""
+        self._journal = journal
         dispatch, engine = self._dispatch, self._engine
         events: list[Event] = [Begun()]
         committed, look_at = self._clock(), math.inf
-        with _signals(engine.wake) as caught:
+        with _signals(engine.wake) as caught, helm.attended(engine):
             while True:
                 now = self._clock()
                 self._handle(events, now)
@@ -105,15 +120,38 @@ class Loop:
                 if caught:
                     progress.draining()
                     events += [Interrupted(caught.pop(0)) for _ in range(len(caught))]
-                if self._clock() >= look_at:
+                looked = self._clock() >= look_at
+                if looked:
                     events.append(Looked(engine.look()))
                     look_at = math.inf
+                if looked or not events:  # a run that is busy looks for orders once a second, and pays nothing for it
+                    self._steer(helm, now)
         self._merge.commit()
         if dispatch.stopped_by is None:
             engine.finish()
 
+    def _steer(self, helm: Helm, now: float) -> None:
+        """Do what is asked of the run from outside."""
+        for call in helm.calls():
+            helm.answer(call, self._obey(call, now))
+        if closed := helm.closed(self._calendar()):
+            self._handle([closed], now)
+
+    def _obey(self, call: Call, now: float) -> Answer:
+        """Carry out an order, as far as it can be."""
+        before, event = self._dispatch.standing, event_of(call.order, call.who)
+        if isinstance(event, Resized):
+            try:
+                self._engine.make_room(event.workers)
+            except UsageError as error:
+                return Answer(str(error), heeded=False)
+        self._handle([event], now)
+        return answer(call.order, before, self._dispatch.standing)
+
     def _handle(self, events: list[Event], now: float) -> None:
         for event in events:
+            if isinstance(event, Ended):
+                self._journal.note(event)
             for command in self._dispatch.handle(event, now):
                 self._perform(command)
             if self._dispatch.finished:
@@ -125,9 +163,13 @@ class Loop:
                 if not self._roster.numbered:
                     chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
                 self._engine.post(worker, chunk)
-            case Keep() | Settle() | Retry() | Risk() | Safe() | Note():
+            case Keep() | Risk() | Safe() | Note():
                 self._merge.accept(command)
+            case Settle() | Retry():
+                self._merge.accept(command)
+                self._journal.note(command)
             case StartWorker(worker):
+                self._journal.note(command)
                 self._engine.start(worker, self._begin)
             case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker():
                 self._end(command)

@@ -1,0 +1,115 @@
+"""The options that say how a run is told of, when it may work and what follows it; and the values that they stand for."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fanout.cli.words import say
+from fanout.control import Control
+from fanout.errors import StoppedError, UsageError
+from fanout.helm import Helm
+from fanout.progress import Lines, Silent, duration
+from fanout.systemd import Notified
+from fanout.voices import Chronicle, Measured, NoJournal, Objects, Voice
+from fanout.voices import Lines as InLines
+from fanout.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fanout.progress import Progress
+    from fanout.systemd import Notifier
+    from fanout.voices import Journal
+
+
+def _window(_: click.Context, __: click.Parameter, value: str | None) -> Window | None:
+    """`22:00-06:00`; None for `none`."""
+    if value is None or value == "none":
+        return None
+    try:
+        return Window.of(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: {error}") from error
+
+
+TELLING = [
+    click.option(
+        "--window",
+        callback=_window,
+        metavar="HH:MM-HH:MM",
+        help="Work between these local times only, as in 22:00-06:00; then end with exit code 3, to be gone on with.",
+    ),
+    click.option(
+        "--on-finish",
+        metavar="COMMAND",
+        help="A shell command to start when the run has ended, however; FANOUT_EXIT_CODE and others tell it how.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary."),
+    click.option("-v", "--verbose", is_flag=True, help="Say when workers start and end, and each attempt that fails."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["plain", "json"]),
+        default="plain",
+        show_default=True,
+        help="json: everything on stderr as an object a line, with time, event and message.",
+    ),
+]
+
+
+def voice_of(given: dict[str, Any]) -> Voice:
+    """The voice that was asked for. Raises UsageError."""
+    if given["quiet"] and given["verbose"]:
+        raise UsageError("-q wants fewer words and -v more: give one of them")
+    if given["log_format"] == "json":
+        return Objects(say, lambda: datetime.now(UTC))
+    return InLines(say)
+
+
+def progress_of(given: dict[str, Any], count: int, voice: Voice, notifier: Notifier | None) -> Progress:
+    """How a run of so many mailboxes is shown."""
+    progress: Progress
+    if given["quiet"]:
+        progress = Silent()
+    elif given["log_format"] == "json":
+        progress = Measured(count, voice)
+    else:
+        progress = Lines(count, say)
+    return Notified(progress, notifier, count) if notifier else progress
+
+
+def journal_of(given: dict[str, Any], voice: Voice, name: Callable[[int], str]) -> Journal:
+    """Who is told of workers and failures."""
+    return Chronicle(voice, name) if given["verbose"] else NoJournal()
+
+
+def check_open(window: Window | None) -> None:
+    """Raise StoppedError where a run may not begin now."""
+    now = datetime.now(UTC)
+    if window is None or window.is_open(now):
+        return
+    opens = window.next_opening(now)
+    raise StoppedError(
+        f"the window {window} is closed now; it opens at {opens:%H:%M}, in {duration((opens - now).total_seconds())}"
+    )
+
+
+@contextmanager
+def helm_of(path: Path, window: Window | None, voice: Voice) -> Iterator[Helm]:
+    """Who steers the run of this file: whoever gives orders, and the window."""
+
+    def tell(line: str) -> None:
+        voice.tell(line, "steered")
+
+    try:
+        control = Control(path)
+    except OSError as error:
+        voice.tell(f"fanout ctl can't reach this run: {error.strerror}")
+        yield Helm(tell, None, window)
+        return
+    with control:
+        yield Helm(tell, control, window)
