@@ -101,7 +101,7 @@ def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many opt
     if (given["go_on"] or given["accept_changes"]) and not given["run_file"]:
         raise UsageError("--continue needs --run-file FILE, to know which run to go on with")
     intent, manner = _intent(job, given), _Manner.of(given)
-    check_open(intent.window)
+    check_open(intent.window, manner.notifier)
     path = Path(given["run_file"] or facts.file_name(jobs.name(intent.task.job)))
     return concluded(lambda: _run_or_go_on(path, intent, manner), path, given["on_finish"], manner.voice)
 
@@ -185,7 +185,7 @@ def _resume(run_file: Path, manner: _Manner) -> int:
             workforce=replace(intent.workforce, **_said("workers", "chunk_size", "concurrency")),
             **_said("window"),
         )
-        check_open(intent.window)
+        check_open(intent.window, manner.notifier)
         return _go_on(file, intent, manner)
 
 
@@ -215,8 +215,7 @@ class _Manner:
     #: What the command line gave.
     given: dict[str, Any]
     voice: Voice
-    #: None where no service manager wants to hear of it.
-    notifier: Notifier | None
+    notifier: Notifier
     #: Causes: visit what failed by one of them, and nothing else; None for all that has no outcome.
     only_failed: frozenset[Cause] | None = None
 
@@ -262,6 +261,7 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
         say(f"{uncertain:,} under way when the run was killed, of a job that writes: failed as {Cause.UNCERTAIN}")
     before, roster, only = file.before(), resuming.roster(file), manner.only_failed
     if not (sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count):
+        manner.notifier.ready("nothing is left to do")
         say(f"nothing is left to do: {file.path}")
         say(summary.verdict(before.done, before.failed.total(), roster.count))
         return _exit_code(before.done, before.failed, roster.count, intent.tolerated)
@@ -320,8 +320,7 @@ def _run(conductor: Conductor, ready: _Ready, path: Path, manner: _Manner) -> Re
     with ExitStack() as stack:
         if ready.sink:
             stack.callback(ready.sink.close)
-        if notifier:
-            stack.enter_context(notifier)
+        stack.enter_context(notifier)
         helm = stack.enter_context(helm_of(path, ready.intent.window, voice))
         progress = progress_of(given, roster.count, voice, notifier)
         outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster.name))

@@ -70,7 +70,7 @@ def voice_of(given: dict[str, Any]) -> Voice:
     return InLines(say)
 
 
-def progress_of(given: dict[str, Any], count: int, voice: Voice, notifier: Notifier | None) -> Progress:
+def progress_of(given: dict[str, Any], count: int, voice: Voice, notifier: Notifier) -> Progress:
     """How a run of so many mailboxes is shown."""
     progress: Progress
     if given["quiet"]:
@@ -79,7 +79,7 @@ def progress_of(given: dict[str, Any], count: int, voice: Voice, notifier: Notif
         progress = Measured(count, voice)
     else:
         progress = Lines(count, say)
-    return Notified(progress, notifier, count) if notifier else progress
+    return Notified(progress, notifier, count) if notifier.has_listener else progress
 
 
 def journal_of(given: dict[str, Any], voice: Voice, name: Callable[[int], str]) -> Journal:
@@ -87,15 +87,16 @@ def journal_of(given: dict[str, Any], voice: Voice, name: Callable[[int], str]) 
     return Chronicle(voice, name) if given["verbose"] else NoJournal()
 
 
-def check_open(window: Window | None) -> None:
+def check_open(window: Window | None, notifier: Notifier) -> None:
     """Raise StoppedError where a run may not begin now."""
     now = datetime.now(UTC)
     if window is None or window.is_open(now):
         return
     opens = window.next_opening(now)
-    raise StoppedError(
-        f"the window {window} is closed now; it opens at {opens:%H:%M}, in {duration((opens - now).total_seconds())}"
-    )
+    until = duration((opens - now).total_seconds())
+    closed = f"the window {window} is closed now; it opens at {opens:%H:%M}, in {until}"
+    notifier.ready(closed)
+    raise StoppedError(closed)
 
 
 @contextmanager
