@@ -9,8 +9,7 @@ What it guarantees, whatever the events and their order:
 
 1. Every ordinal that is to be visited is settled exactly once, by a Keep or by a Settle.
 2. A worker has work for each of its lanes, and one chunk more, which hides the pipe (or several, where chunks are done in
-   less time than the pipe takes); none is larger than the partition
-   says, and so than the capacity.
+   less time than the pipe takes); none is larger than the partition says, and so than the capacity.
 3. A worker that dies costs the mailbox it was at, by the slot, one attempt, and it goes out again alone; the others it had
    are given to anyone, with no attempt counted. Where it was at several, they are suspects: they go out again in two
    halves, each to a worker that has nothing else, until one is alone. A mailbox that ends its workers again and again is
@@ -30,7 +29,7 @@ from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from fanout.crew import Crew, Flight, State, Worker, fold_of
-from fanout.endings import GONE, server_gone, too_many
+from fanout.endings import Reach
 from fanout.events import (
     Babbled,
     Begun,
@@ -115,8 +114,7 @@ class Dispatch:
         self._staff = Staff(workers, policy)
         self._crew = Crew(workers, lanes)
         self._chunks = 0
-        #: Mailboxes in a row that were settled as unreachable.
-        self._unreached = 0
+        self._reach = Reach()
         #: Mailboxes of the roster, and how many of them are settled; how many of those failed while this object decided.
         self.count = count
         self.settled = count - self._work.fresh
@@ -209,7 +207,7 @@ class Dispatch:
         if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
-        self._unreached = 0
+        self._reach.done()
         kept = Keep(number, found, flight.chunk.attempt, total.value)
         return [kept, *self._advance(number, worker, flight, found.ordinals, now)]
 
@@ -249,11 +247,8 @@ class Dispatch:
         """Settle a mailbox as failed; perhaps it is one too many."""
         self.settled += 1
         self.failed += 1
-        self._unreached = self._unreached + 1 if error.cause is Cause.UNREACHABLE else 0
-        if self.stopped_by is None and self._fates.too_many(self.failed, self.settled):
-            self.stopped_by = too_many(self.failed, self.settled)
-        elif self.stopped_by is None and self._unreached == GONE:
-            self.stopped_by = server_gone(error)
+        too_many = self._fates.too_many(self.failed, self.settled)
+        self.stopped_by = self.stopped_by or too_many or self._reach.failed(error)
         return Settle(ordinal, attempt, seconds, error)
 
     # --- life and death -----------------------------------------------------------------------------------------------

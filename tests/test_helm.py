@@ -4,6 +4,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fanout import control
@@ -43,7 +44,7 @@ def test_a_window_closes_once_and_says_so() -> None:
 def test_an_answer_goes_to_whoever_gave_the_order_and_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     with Control(tmp_path) as way, closing(control._datagrams("")) as somebody:
-        somebody.sendto(control.msgspec.json.encode(Pause()), control._address(tmp_path))
+        somebody.sendto(msgspec.json.encode(Pause()), control._address(tmp_path))
         helm = Helm(said.append, way)
         (call,) = helm.calls()
         helm.answer(call, Answer("paused"))

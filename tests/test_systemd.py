@@ -117,38 +117,23 @@ def test_without_a_socket_that_can_be_reached_nothing_is_told(environment: dict[
     assert not notifier.has_listener
 
 
-@pytest.mark.spawns
-def test_a_run_tells_systemd_that_it_is_ready_and_that_it_stops(systemd: FakeSystemd, tmp_path: Path) -> None:
-    words = ["run", "logon", "--server", "null:20", "-w", "1", "-q"]
-    done = subprocess.run(
-        [sys.executable, "-m", "fanout", *words],
-        cwd=tmp_path,
-        env={**ENVIRONMENT, "NOTIFY_SOCKET": systemd.address},
-        capture_output=True,
-        check=False,
-    )
-
-    heard = systemd.heard()
-    assert done.returncode == 0
-    assert heard[0].startswith("READY=1\n")
-    assert heard[-1] == "STOPPING=1"
-
-
-@pytest.mark.spawns
-def test_a_service_that_has_nothing_to_do_was_ready_all_the_same(systemd: FakeSystemd, tmp_path: Path) -> None:
+def served(systemd: FakeSystemd, folder: Path) -> list[str]:
+    """What systemd hears of a service that starts a run, or goes on with it, and ends well."""
     words = ["run", "logon", "--server", "null:20", "-w", "1", "--run-file", "r.fanout", "--continue"]
-    for _ in range(2):
-        systemd.heard()
-        done = subprocess.run(
-            [sys.executable, "-m", "fanout", *words],
-            cwd=tmp_path,
-            env={**ENVIRONMENT, "NOTIFY_SOCKET": systemd.address},
-            capture_output=True,
-            check=False,
-        )
+    environment = {**ENVIRONMENT, "NOTIFY_SOCKET": systemd.address}
+    subprocess.run([sys.executable, "-m", "fanout", *words], cwd=folder, env=environment, check=True)
+    return systemd.heard()
 
-    assert done.returncode == 0
-    assert systemd.heard() == ["READY=1\nSTATUS=nothing is left to do"]
+
+@pytest.mark.spawns
+def test_a_run_tells_systemd_that_it_is_ready_and_that_it_stops_and_was_ready_where_nothing_is_left_to_do(
+    systemd: FakeSystemd, tmp_path: Path
+) -> None:
+    first, *_, last = served(systemd, tmp_path)
+
+    assert first.startswith("READY=1\n")
+    assert last == "STOPPING=1"
+    assert served(systemd, tmp_path) == ["READY=1\nSTATUS=nothing is left to do"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="takes systemd-analyze")
