@@ -104,18 +104,22 @@ def give(order: Order, path: Path, patience: float = PATIENCE) -> Answer:
             own.connect(_address(path))
             own.send(msgspec.json.encode(order))
             data, _, uid, _ = _receive(own)
-        except ConnectionError as error:
-            raise UsageError(
-                f"whoever works on {path} can't be reached from here: it is in another container, or no run of fanout"
-            ) from error
         except TimeoutError:
             raise UsageError(
                 f"the run of {path} has not answered for {patience:.0f} s: a slow reader of its output may hold it up, "
                 "or it is stopped (Ctrl-Z); it may heed the order yet"
             ) from None
+        except OSError as error:
+            raise UsageError(
+                f"whoever works on {path} can't be reached from here: it is in another container, or not yet or no longer "
+                "at work on mailboxes"
+            ) from error
     if uid not in {0, os.geteuid(), path.stat().st_uid}:
         raise UsageError(f"{_name(uid)} answers in the place of the run of {path}, and is not believed")
-    return _answer.decode(data)
+    try:
+        return _answer.decode(data)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"the run of {path} answers what this fanout does not understand: {error}") from error
 
 
 def _address(path: Path) -> str:

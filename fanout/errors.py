@@ -44,3 +44,7 @@ class StoppedError(FanoutError):
     """The outside world stopped the run: a server that is gone, a full disk. What was done is kept."""
 
     exit_code = 3
+
+
+class TooEarlyError(StoppedError):
+    """The window in which a run may work is closed: nothing was begun."""

@@ -52,10 +52,11 @@ def test_a_resume_keeps_the_window_until_it_is_lifted(tmp_path: Path) -> None:
     resume = ("resume", "r.fanout", "--only-failed", "--accept-changes")
     (tmp_path / "job.py").write_text("def job(mailbox):\n    return 1\n")
 
-    refused = fanout(tmp_path, *resume, "--window", shut)
+    refused = fanout(tmp_path, *resume, "--window", shut, "--on-finish", "touch noted")
     done = fanout(tmp_path, *resume, "--window", "none")
 
     assert refused.returncode == 3
+    assert not (tmp_path / "noted").exists()
     assert f"the window {shut} is closed now" in refused.stderr
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == "5 done, 0 failed, of 5"

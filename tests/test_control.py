@@ -70,6 +70,16 @@ def test_a_run_that_does_not_answer_is_waited_for_so_long_and_no_longer(path: Pa
         give(Pause(), path, patience=0.01)
 
 
+def test_an_answer_that_makes_no_sense_is_said_to_make_none(path: Path) -> None:
+    with closing(control._datagrams(control._address(path))) as other, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(give, Pause(), path)
+        _, _, _, back = control._receive(other)
+        other.sendto(b"noise", back)
+
+        with pytest.raises(UsageError, match="answers what this fanout does not understand"):
+            waiting.result(LIMIT)
+
+
 def test_a_second_process_can_not_take_the_place_of_the_first(path: Path) -> None:
     with Control(path), pytest.raises(OSError, match="in use"):
         Control(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fanout.credentials import VARIABLE
-from fanout.errors import FanoutError, ReaderGoneError, ToldError
+from fanout.errors import FanoutError, ReaderGoneError, ToldError, TooEarlyError
 from fanout.runfile import RunFile
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ def exit_code(error: BaseException) -> int:
 
 
 def concluded(work: Callable[[], int], path: Path, command: str | None, voice: Voice) -> int:
-    """Do the work of a run, which gives its exit code, and then start the command that was to be started at its end."""
+    """Do the work of a run, which gives its exit code, and then start the command that was to be started at its end.
+
+    None is started where nothing was begun, for want of an open window: cron would have it started again and again.
+    """
     code = BUG
     try:
         with _signals_raise():
@@ -58,6 +61,8 @@ def concluded(work: Callable[[], int], path: Path, command: str | None, voice: V
     except FanoutError as error:
         code = error.exit_code
         voice.tell(f"fanout: {error}", "error", exit_code=code)
+        if isinstance(error, TooEarlyError):
+            command = None
         raise ToldError(code) from error
     except BaseException as error:
         code = exit_code(error)

@@ -101,12 +101,12 @@ def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many opt
     if (given["go_on"] or given["accept_changes"]) and not given["run_file"]:
         raise UsageError("--continue needs --run-file FILE, to know which run to go on with")
     intent, manner = _intent(job, given), _Manner.of(given)
-    check_open(intent.window, manner.notifier)
     path = Path(given["run_file"] or facts.file_name(jobs.name(intent.task.job)))
     return concluded(lambda: _run_or_go_on(path, intent, manner), path, given["on_finish"], manner.voice)
 
 
 def _run_or_go_on(path: Path, intent: Intent, manner: _Manner) -> int:
+    check_open(intent.window, manner.notifier)
     if manner.given["go_on"] and (file := _begun(path)):
         with file:
             resuming.check_same(file.facts(), intent, manner.given["output"])

@@ -10,7 +10,7 @@ import click
 
 from fanout.cli.words import say
 from fanout.control import Control
-from fanout.errors import StoppedError, UsageError
+from fanout.errors import TooEarlyError, UsageError
 from fanout.helm import Helm
 from fanout.progress import Lines, Silent, duration
 from fanout.systemd import Notified
@@ -88,7 +88,7 @@ def journal_of(given: dict[str, Any], voice: Voice, name: Callable[[int], str]) 
 
 
 def check_open(window: Window | None, notifier: Notifier) -> None:
-    """Raise StoppedError where a run may not begin now."""
+    """Raise TooEarlyError where a run may not begin now."""
     now = datetime.now(UTC)
     if window is None or window.is_open(now):
         return
@@ -96,7 +96,7 @@ def check_open(window: Window | None, notifier: Notifier) -> None:
     until = duration((opens - now).total_seconds())
     closed = f"the window {window} is closed now; it opens at {opens:%H:%M}, in {until}"
     notifier.ready(closed)
-    raise StoppedError(closed)
+    raise TooEarlyError(closed)
 
 
 @contextmanager
