@@ -83,7 +83,7 @@ class Engine(Protocol):
     def attending(self, source: int) -> AbstractContextManager[None]: ...
     def look(self) -> list[Reading]: ...
     def wait(self, timeout: float | None) -> list[Event]: ...
-    def finish(self) -> None: ...
+    def finish(self) -> list[Event]: ...
 
 
 class Loop:
@@ -128,7 +128,7 @@ class Loop:
                     self._steer(helm, now)
         self._merge.commit()
         if dispatch.stopped_by is None:
-            engine.finish()
+            self._note_ends(engine.finish())
 
     def _steer(self, helm: Helm, now: float) -> None:
         """Do what is asked of the run from outside."""
@@ -156,6 +156,11 @@ class Loop:
                 self._perform(command)
             if self._dispatch.finished:
                 return
+
+    def _note_ends(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Ended):
+                self._journal.note(event)
 
     def _perform(self, command: Command) -> None:
         match command:

@@ -421,12 +421,14 @@ class ProcessEngine:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
-    def finish(self) -> None:
-        """Let every worker end its session and leave; those that take too long are left to `close`."""
+    def finish(self) -> list[Event]:
+        """Let every worker end its session and leave, and tell of it; those that take too long are left to `close`."""
         for number in list(self._workers):
             self.retire(number)
-        while self._workers and self.wait(PATIENCE):
-            pass
+        last: list[Event] = []
+        while self._workers and (events := self.wait(PATIENCE)):
+            last += events
+        return last
 
     def close(self) -> None:
         """End every process that is left, at once, and give back what was held. May be called again."""
