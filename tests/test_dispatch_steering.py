@@ -159,10 +159,13 @@ def test_a_run_that_shrank_grows_again_with_the_same_numbers() -> None:
 
 def test_what_is_left_is_cut_for_the_workers_that_there_are() -> None:
     dispatch = Dispatch(800, Guided(1, 250), workers=1)
-    after(dispatch, Begun(), Heard(0, Ready()))  # which has 200 and 150
+    given = [command for command in after(dispatch, Begun(), Heard(0, Ready())) if isinstance(command, Send)]
     after(dispatch, Resized(5))
 
-    assert after(dispatch, Heard(1, Ready()))[0] == Send(1, Chunk(3, 350, 450 // 20))
+    first = given[-1].chunk.ordinals.stop
+    size = Guided(5, 250).size(800 - first)
+    assert after(dispatch, Heard(1, Ready()))[0] == Send(1, Chunk(len(given) + 1, first, size))
+    assert size < Guided(1, 250).size(800 - first)
 
 
 def test_a_paused_run_can_be_resized_and_starts_nobody_before_it_is_continued() -> None:

@@ -262,9 +262,12 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
     before, roster, only = file.before(), resuming.roster(file), manner.only_failed
     if not (sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count):
         manner.notifier.ready("nothing is left to do")
-        say(f"nothing is left to do: {file.path}")
-        say(summary.verdict(before.done, before.failed.total(), roster.count))
-        return _exit_code(before.done, before.failed, roster.count, intent.tolerated)
+        code, counts = (
+            _exit_code(before.done, before.failed, roster.count, intent.tolerated),
+            (*file.counts(), roster.count),
+        )
+        _sum_up(manner.voice, [f"nothing is left to do: {file.path}", summary.verdict(*counts)], counts, code)
+        return code
     unchanged = resuming.survey(file, intent, accept_changes=manner.given["accept_changes"])
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
