@@ -141,7 +141,7 @@ def test_the_unit_and_the_timer_of_the_readme_are_right(tmp_path: Path) -> None:
     units = re.findall(r"^# /etc/systemd/system/(\S+)\n(.*?)(?=^```$|^# /etc)", README, re.MULTILINE | re.DOTALL)
     for name, text in units:
         (tmp_path / name).write_text(
-            text.replace("/opt/fanout/bin/fanout", shutil.which("true") or "").replace("User=fanout", "User=root")
+            text.replace("/usr/local/bin/census", shutil.which("true") or "").replace("User=fanout", "User=root")
         )
 
     said = subprocess.run(

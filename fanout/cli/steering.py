@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from fanout import control, orders
+from fanout.cli import completing
 from fanout.cli.words import show
 from fanout.errors import UsageError
 from fanout.runfile import RunFile
@@ -17,7 +18,7 @@ _ORDERS: dict[str, orders.Order] = {"pause": orders.Pause(), "continue": orders.
 
 
 @click.command()
-@click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 @click.argument("order", metavar="pause|continue|stop|workers", type=click.Choice([*_ORDERS, "workers"]))
 @click.argument("count", metavar="[N]", required=False)
 def ctl(run_file: Path, order: str, count: str | None) -> None:
