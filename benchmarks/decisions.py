@@ -13,12 +13,16 @@ import click
 from fanout.dispatch import Dispatch
 from fanout.events import Begun, Command, Event, Heard, Keep, Send, StartWorker
 from fanout.ledger import TemporaryLedger
+from fanout.lives import Stamp
 from fanout.merge import Merge
 from fanout.partition import Fixed
 from fanout.roster import Roster
 from workers.messages import Found, Ready, Recording
 
 CHUNK = 250
+
+#: All is told at once, and by one life.
+STAMP = Stamp(1, 0.0)
 
 
 def decide(mailboxes: int, workers: int) -> int:
@@ -30,7 +34,7 @@ def decide(mailboxes: int, workers: int) -> int:
     while events:
         for command in dispatch.handle(events.popleft(), 0.0):
             if isinstance(command, Keep):
-                merge.accept(command)
+                merge.accept(command, STAMP)
             elif answer := _answer(command):
                 events.append(answer)
     return merge.succeeded

@@ -121,6 +121,8 @@ class Conductor:
         self._mailboxes = mailboxes
         self._workforce = workforce
         self._ledger = ledger
+        #: Mailboxes that a session can hold, known when the roster is; None for no ceiling.
+        self.capacity: int | None = None
         self._engine = ProcessEngine(workforce.workers, workforce.start_method, workforce.concurrency)
 
     def __enter__(self) -> Self:
@@ -149,6 +151,7 @@ class Conductor:
         given, wanted = self._given()
         with Listing(self._engine, self._begin(None), wanted) as listing:
             announced = listing.announced()
+            self.capacity = announced.capacity
             try:
                 decided = decide(announced)
             except ValueError as error:

@@ -123,6 +123,11 @@ class Dispatch:
         self.stopped_by: Error | Asked | None = None
 
     @property
+    def states(self) -> list[State]:
+        """Of each worker, by its number."""
+        return [worker.state for worker in self._crew.workers]
+
+    @property
     def finished(self) -> bool:
         """Whether there is nothing left to be told: every mailbox is settled, or the run was stopped."""
         return self.settled == self.count or self.stopped_by is not None
@@ -220,7 +225,7 @@ class Dispatch:
         attempt = flight.chunk.attempt
         put_off = self._fates.failed(failed.ordinal, attempt, failed.error)
         if put_off is None:
-            verdict = self._settle(failed.ordinal, attempt, failed.seconds, failed.error)
+            verdict: Command = self._settle(Settle(number, failed.ordinal, attempt, failed.seconds, failed.error))
         else:
             verdict = Retry(failed.ordinal, attempt, failed.seconds, failed.error)
             self._work.put_off(failed.ordinal, put_off.attempt, now + put_off.seconds)
@@ -243,13 +248,14 @@ class Dispatch:
             self._pace.fine(min(self._lanes, flight.chunk.count))
         return self._recycle(number, worker) or self._feed(number, worker, now)
 
-    def _settle(self, ordinal: int, attempt: int, seconds: float, error: Error) -> Command:
+    def _settle(self, verdict: Settle) -> Settle:
         """Settle a mailbox as failed; perhaps it is one too many."""
+        error = verdict.error
         self.settled += 1
         self.failed += 1
         too_many = self._fates.too_many(self.failed, self.settled)
         self.stopped_by = self.stopped_by or too_many or self._reach.failed(error)
-        return Settle(ordinal, attempt, seconds, error)
+        return verdict
 
     # --- life and death -----------------------------------------------------------------------------------------------
 
@@ -364,6 +370,7 @@ class Dispatch:
 
     def _death(self, worker: Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
         return Death(
+            worker=event.worker,
             how=event.how,
             words=event.words,
             seconds=seconds,
@@ -377,7 +384,7 @@ class Dispatch:
         """What becomes of the mailbox at which a worker died."""
         fate = self._fates.died(ordinal, attempt, death)
         if fate.again is None:
-            return [self._settle(ordinal, attempt, death.seconds, fate.error)]
+            return [self._settle(Settle(death.worker, ordinal, attempt, death.seconds, fate.error))]
         if fate.again.seconds:
             self._work.put_off(ordinal, fate.again.attempt, now + fate.again.seconds)
         else:

@@ -42,6 +42,8 @@ class Ended(_Fact, frozen=True):
     at: tuple[int, ...]
     #: Its last words on stderr.
     words: str = ""
+    #: The number that its process had; None where it never was known to run.
+    pid: int | None = None
 
 
 class Spot(_Fact, frozen=True):
@@ -51,6 +53,8 @@ class Spot(_Fact, frozen=True):
     at: int | None
     #: Round trips that this thread has made.
     beats: int
+    #: Mailboxes that it has opened ahead of that one.
+    ahead: int = 0
 
 
 class Reading(_Fact, frozen=True):
@@ -63,6 +67,8 @@ class Reading(_Fact, frozen=True):
     rss: int
     #: Bytes of a message that it has begun to say, and not ended.
     half: int = 0
+    #: The number of its process; None where it can't be seen.
+    pid: int | None = None
 
 
 class Looked(_Fact, frozen=True):
@@ -154,6 +160,7 @@ class Keep(_Fact, frozen=True):
 class Settle(_Fact, frozen=True):
     """A mailbox that failed, for good."""
 
+    worker: int
     ordinal: int
     attempts: int
     seconds: float
@@ -187,7 +194,8 @@ class Note(_Fact, frozen=True):
     note: Printed | Leaked
 
 
-#: What the merge takes.
-Word = Keep | Settle | Retry | Risk | Safe | Note
+#: What becomes of mailboxes for good, and what else is to be remembered of them.
+Verdict = Keep | Settle
+Word = Retry | Risk | Safe | Note
 
-Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Word
+Command = StartWorker | StopWorker | DumpStacks | TerminateWorker | KillWorker | Send | Verdict | Word

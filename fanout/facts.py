@@ -63,8 +63,13 @@ def file_name(job: str) -> str:
     return next(name for name in names if not os.path.lexists(name))
 
 
-def begin(file: RunFile, intent: Intent, roster: Roster, sink: SinkPlace | None = None) -> None:
-    """Write down all that is known before the first mailbox is opened, and that a first process works on it."""
+def begin(
+    file: RunFile, intent: Intent, roster: Roster, sink: SinkPlace | None = None, capacity: int | None = None
+) -> None:
+    """Write down all that is known before the first mailbox is opened, and that a first process works on it.
+
+    `capacity`: mailboxes that a session can hold.
+    """
     mailboxes, task = intent.mailboxes, intent.task
     code, names = code_of(task.job), digest(roster)
     file.tell(
@@ -77,6 +82,7 @@ def begin(file: RunFile, intent: Intent, roster: Roster, sink: SinkPlace | None 
         access=msgspec.to_builtins(msgspec.structs.replace(mailboxes.access, password="")),
         roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
         roster_digest=names,
+        capacity=capacity,
         names_from=mailboxes.names_from if mailboxes.names is not None else None,
         choice=msgspec.to_builtins(mailboxes.choice),
         workforce=msgspec.to_builtins(intent.workforce),

@@ -61,6 +61,7 @@ class Fate(msgspec.Struct, frozen=True):
 class Death(msgspec.Struct, frozen=True):
     """What is known of a worker that died at a mailbox."""
 
+    worker: int
     how: str
     words: str
     #: How long it had been seen at it.

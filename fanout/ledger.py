@@ -20,6 +20,7 @@ from workers.messages import Found, Leaked, Printed, Recording
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.lives import Life, Stamp, Standing
     from fanout.roster import Roster
 
 #: Bytes that a temporary ledger writes at a time.
@@ -43,6 +44,9 @@ class Before(msgspec.Struct, frozen=True):
     failed: Counter[Cause] = msgspec.field(default_factory=Counter)
     #: The fold of the results.
     total: object = None
+    #: The number of this sitting, and the lives that workers had before.
+    sitting: int = 0
+    lives: int = 0
 
 
 class Ledger(Protocol):
@@ -56,11 +60,11 @@ class Ledger(Protocol):
         """The names of neighbours in the roster."""
         ...
 
-    def keep(self, found: Found, attempts: int) -> None:
+    def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:
         """Take mailboxes that are done."""
         ...
 
-    def settle(self, ordinal: int, line: bytes) -> None:
+    def settle(self, ordinal: int, line: bytes, stamp: Stamp) -> None:
         """Take the record of a mailbox that failed."""
         ...
 
@@ -89,6 +93,10 @@ class Ledger(Protocol):
 
         `merged`: what further results are merged with, where that is another thing than the total that people read.
         """
+        ...
+
+    def muster(self, changed: list[Life], standings: list[Standing]) -> None:
+        """Take the lives that have changed, and where every worker stands that has a process; all others have none."""
         ...
 
     def before(self) -> Before:
@@ -142,10 +150,10 @@ class TemporaryLedger:
             place += 1
         return names
 
-    def keep(self, found: Found, attempts: int) -> None:
+    def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:  # noqa: ARG002 - nobody asks when
         self._done.append(self._append(found.first, found.count, attempts, found.lines))
 
-    def settle(self, ordinal: int, line: bytes) -> None:
+    def settle(self, ordinal: int, line: bytes, stamp: Stamp) -> None:  # noqa: ARG002
         self._failed[ordinal] = self._append(ordinal, 1, 0, line)
 
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
@@ -168,6 +176,9 @@ class TemporaryLedger:
 
     def standing(self, total: object, sink: SinkPlace | None, merged: object = None) -> None:
         """The merge knows it, and nobody goes on with this run."""
+
+    def muster(self, changed: list[Life], standings: list[Standing]) -> None:
+        """Nobody watches this run from elsewhere."""
 
     def before(self) -> Before:
         return Before()

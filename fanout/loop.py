@@ -22,6 +22,7 @@ from fanout.events import (
     DumpStacks,
     Ended,
     Event,
+    Heard,
     Interrupted,
     Keep,
     KillWorker,
@@ -38,6 +39,7 @@ from fanout.events import (
     StopWorker,
     TerminateWorker,
 )
+from fanout.lives import Lives
 from fanout.orders import Answer, answer, event_of
 from fanout.voices import NoJournal
 
@@ -96,8 +98,9 @@ class Loop:
         self._roster = roster
         self._merge = merge
         self._journal: Journal = NoJournal()
-        self._clock: Callable[[], float] = time.monotonic
         self._calendar: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._lives = Lives(merge.before.sitting, merge.before.lives)
+        self._clock = _clock()
 
     def run(self, progress: Progress, helm: Helm, journal: Journal) -> None:
         """Go on until every mailbox is settled or something stops the run; commit what was settled in any case."""
@@ -113,7 +116,7 @@ class Loop:
                 if dispatch.finished:
                     break
                 if now - committed >= COMMIT_SECONDS:
-                    self._merge.commit()
+                    self._commit(now)
                     committed = now
                 look_at = min(look_at, dispatch.wake_at(now))
                 events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
@@ -126,9 +129,14 @@ class Loop:
                     look_at = math.inf
                 if looked or not events:  # a run that is busy looks for orders once a second, and pays nothing for it
                     self._steer(helm, now)
-        self._merge.commit()
+        self._end_lives(now)
         if dispatch.stopped_by is None:
             self._note_ends(engine.finish())
+
+    def _end_lives(self, now: float) -> None:
+        self._lives.notice(Looked(self._engine.look()), now)  # a short run has not looked before
+        self._lives.end(now)
+        self._commit(now)
 
     def _steer(self, helm: Helm, now: float) -> None:
         """Do what is asked of the run from outside."""
@@ -150,10 +158,12 @@ class Loop:
 
     def _handle(self, events: list[Event], now: float) -> None:
         for event in events:
-            if isinstance(event, Ended):
-                self._journal.note(event)
+            if not isinstance(event, Heard):
+                self._lives.notice(event, now)
+                if isinstance(event, Ended):
+                    self._journal.note(event)
             for command in self._dispatch.handle(event, now):
-                self._perform(command)
+                self._perform(command, now)
             if self._dispatch.finished:
                 return
 
@@ -162,24 +172,42 @@ class Loop:
             if isinstance(event, Ended):
                 self._journal.note(event)
 
-    def _perform(self, command: Command) -> None:
+    def _perform(self, command: Command, now: float) -> None:
         match command:
-            case Send(worker, chunk):
-                if not self._roster.numbered:
-                    chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
-                self._engine.post(worker, chunk)
-            case Keep() | Risk() | Safe() | Note():
-                self._merge.accept(command)
+            case Send():
+                self._send(command)
+            case Keep():
+                self._merge.accept(command, self._lives.stamp(command.worker, now))
             case Settle() | Retry():
-                self._merge.accept(command)
-                self._journal.note(command)
+                self._failed(command, now)
+            case Risk() | Safe() | Note():
+                self._merge.remember(command)
             case StartWorker(worker):
+                self._lives.begin(worker, now)
                 self._journal.note(command)
                 self._engine.start(worker, self._begin)
             case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker():
                 self._end(command)
             case _:
                 assert_never(command)
+
+    def _send(self, command: Send) -> None:
+        chunk = command.chunk
+        if not self._roster.numbered:
+            chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
+        self._engine.post(command.worker, chunk)
+
+    def _failed(self, command: Settle | Retry, now: float) -> None:
+        if isinstance(command, Settle):
+            self._merge.accept(command, self._lives.stamp(command.worker, now))
+        else:
+            self._merge.remember(command)
+        self._journal.note(command)
+
+    def _commit(self, now: float) -> None:
+        lives = self._lives
+        self._merge.muster(lives.changed(), lives.standings(self._dispatch.states, now))
+        self._merge.commit()
 
     def _end(self, command: StopWorker | DumpStacks | TerminateWorker | KillWorker) -> None:
         """The ways in which a worker comes to its end, the gentlest first."""
@@ -195,6 +223,12 @@ class Loop:
                 self._engine.kill(worker)
             case _:
                 assert_never(command)
+
+
+def _clock() -> Callable[[], float]:
+    """Seconds since the epoch as they are now, and from now on monotonic: a clock that is set changes nothing here."""
+    offset = time.time() - time.monotonic()  # noqa: TID251 - the one look at the clock on the wall
+    return lambda: time.monotonic() + offset
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from fanout.outcomes import failure_line
 from workers.totals import SUMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from fanout.events import Word
+    from fanout.events import Verdict, Word
     from fanout.ledger import Ledger
+    from fanout.lives import Life, Stamp, Standing
     from fanout.roster import Roster
     from fanout.sink import Sink
     from workers.totals import Totals
@@ -29,9 +30,9 @@ class Merge:
         self._ledger = ledger
         self._roster = roster
         self._sink = sink
-        before = ledger.before()
+        self.before = before = ledger.before()
         self.succeeded = before.done
-        self.causes = before.failed
+        self.causes = before.failed.copy()
         #: The results of all mailboxes that are done, folded.
         self._folded = before.total
         self._totals = totals
@@ -45,19 +46,23 @@ class Merge:
     def failed(self) -> int:
         return self.causes.total()
 
-    def accept(self, command: Word) -> None:
-        """Take what a command says has become of mailboxes. A Risk is durable on return."""
-        match command:
+    def accept(self, verdict: Verdict, stamp: Stamp) -> None:
+        """Take what has become of mailboxes, for good."""
+        match verdict:
             case Keep(found=found, attempts=attempts, total=total):
-                self._ledger.keep(found, attempts)
+                self._ledger.keep(found, attempts, stamp)
                 self._write(found.lines)
                 self._folded = self._called(self._totals.add, self._folded, total)
                 self.succeeded += found.count
-            case Settle(ordinal, attempts, seconds, error):
+            case Settle(_, ordinal, attempts, seconds, error):
                 line = failure_line(self._roster.name(ordinal), error, attempts, seconds)
-                self._ledger.settle(ordinal, line)
+                self._ledger.settle(ordinal, line, stamp)
                 self._write(line)
                 self.causes[error.cause] += 1
+
+    def remember(self, word: Word) -> None:
+        """Take what else is to be known of a mailbox. A Risk is durable on return."""
+        match word:
             case Retry(ordinal, attempt, seconds, error):
                 line = failure_line(self._roster.name(ordinal), error, attempt, seconds)
                 self._ledger.retried(ordinal, attempt, line)
@@ -68,6 +73,10 @@ class Merge:
                 self.commit()
             case Safe(ordinal):
                 self._ledger.safe(ordinal)
+
+    def muster(self, changed: Iterable[Life], standings: Iterable[Standing]) -> None:
+        """Take what is known of the workers; a commit follows."""
+        self._ledger.muster(list(changed), list(standings))
 
     def commit(self) -> None:
         """Make durable all that was accepted. The sink comes first: it may be ahead of the ledger, never behind it."""

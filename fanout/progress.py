@@ -14,6 +14,9 @@ FIRST = 5.0
 GROWTH = 1.5
 LONGEST = 300.0
 
+#: What is said of a run that was interrupted, and is ending.
+DRAINING = "interrupted: the mailboxes under way are finished; interrupt once more to stop at once"
+
 
 class Figures(msgspec.Struct, frozen=True):
     """Where a run stands."""
@@ -62,7 +65,7 @@ class Progress(Protocol):
     """Is shown where a run stands, often."""
 
     def show(self, now: float, settled: int, failed: int) -> None:
-        """`now`: seconds, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
+        """`now`: seconds since the epoch, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
         ...
 
     def draining(self) -> None:
@@ -92,7 +95,7 @@ class Lines:
             self._say(figures.words)
 
     def draining(self) -> None:
-        self._say("interrupted: the mailboxes under way are finished; interrupt once more to stop at once")
+        self._say(DRAINING)
 
 
 def duration(seconds: float) -> str:

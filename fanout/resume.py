@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from fanout.code import code_of
 from fanout.conduct import Conductor
 from fanout.errors import UsageError
 from fanout.ledger import SinkPlace, TemporaryLedger
+from fanout.lives import Stamp
 from fanout.outcomes import failure_line
 from fanout.roster import Choice, Roster
 from fanout.sink import STDOUT, Sink
@@ -100,9 +102,10 @@ def settle_uncertain(file: RunFile) -> int:
     if not ordinals:
         return 0
     name = roster(file).name
+    stamp = Stamp(None, datetime.now(UTC).timestamp())
     for ordinal in ordinals:
         attempts = 1 + sum(1 for _ in file.attempts(ordinal))
-        file.settle(ordinal, failure_line(name(ordinal), BROKEN_OFF, attempts, 0.0))
+        file.settle(ordinal, failure_line(name(ordinal), BROKEN_OFF, attempts, 0.0), stamp)
     _write_anew(file)
     file.commit()
     return len(ordinals)

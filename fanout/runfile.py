@@ -4,39 +4,38 @@ A frame of records is one row, as the worker wrote it: neighbours of the roster 
 million mailboxes cost some thousand rows, what remains is what no row covers, and nothing that crossed a pipe is decoded
 and encoded again. The view `outcomes` shows a row a mailbox to whoever opens the file with any SQLite.
 
-While the run goes on the file is in WAL mode; when it ends it is one plain file. A commit is durable (`synchronous=FULL`:
-one fsync of the log); it holds outcomes, totals and the sink's length together, so that wherever a run was cut off, what
-is committed agrees with itself. The process that works on a run holds a lock on its file (`fanout/locks.py`).
+A commit holds outcomes, totals and the sink's length together, so that wherever a run was cut off, what is committed agrees
+with itself. How it is made durable is `durable`'s.
 """
 
 from __future__ import annotations
 
 import heapq
 import json
-import os
-import sqlite3
 from collections import Counter
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fanout import ordinals
-from fanout.errors import StoppedError, UsageError
+from fanout.durable import DurableFile
 from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
-from fanout.locks import FileLock, check_file_system
+from fanout.musters import Musters
 from fanout.outcomes import Outcome, read_records
-from fanout.schema import APPLICATION_ID, FORMAT, SETTLED, TABLES, check_format
+from fanout.schema import SETTLED
 from fanout.sitting import Sitting
 from fanout.work import Todo
 from workers.causes import Cause
 from workers.messages import Leak, Leaked, Printed
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from fanout.lives import Life, Stamp, Standing
+    from fanout.locks import FileLock
     from workers.messages import Found
 
 #: Rows read at a time where a reading goes on while the run does.
@@ -44,119 +43,24 @@ PAGE = 10_000
 
 _NAMES = "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
 
+_BY_SECOND = """
+SELECT CAST(at AS INTEGER), sum(count) FROM (SELECT at, count FROM done UNION ALL SELECT at, 1 FROM failed)
+WHERE at >= ? GROUP BY 1 ORDER BY 1
+"""
+
 _ATTEMPTED = "SELECT number, ordinal FROM attempts WHERE number > ? AND number <= ? ORDER BY number LIMIT ?"
 
 
-class RunFile:
+class RunFile(DurableFile):
     """An open run file. Every error of SQLite or of the disk is a StoppedError that names the file."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
-        self.path = path
-        self._connection = connection
-        self._lock = lock
-        self._is_open = True
+        super().__init__(path, connection, lock)
         self._names_end = 0
         #: Ordinals that may stand in `under_way`: empty for a job that does not write, so that it costs nothing.
         self._at_risk: set[int] = set()
-
-    @classmethod
-    def create(cls, path: Path) -> RunFile:
-        """Make the file, readable by its owner alone, and hold it.
-
-        Raises UsageError when there is one already, it can't be made, or locks would not hold there.
-        """
-        check_file_system(path)
-        try:
-            lock = FileLock(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
-        except FileExistsError as error:
-            raise UsageError(f"there is a run file already: {path}; give another name, or move it away") from error
-        except OSError as error:
-            raise UsageError(f"the run file can't be made: {path}: {error.strerror}") from error
-        file = cls(path, sqlite3.connect(path, isolation_level=None), lock)
-        try:
-            file._build()
-            file._hold()
-            _sync_folder(path)
-        except (StoppedError, OSError) as error:
-            file.discard()
-            raise UsageError(f"the run file can't be made: {path}: {error}") from error
-        return file
-
-    @classmethod
-    def open(cls, path: Path) -> RunFile:
-        """Open the file of a run to read it. Raises UsageError when it is none."""
-        try:
-            lock = FileLock(path, os.O_RDONLY)
-        except OSError as error:
-            raise UsageError(f"no run file can be read here: {path}: {error.strerror}") from error
-        return cls._opened(path, "ro", lock)
-
-    @classmethod
-    def resume(cls, path: Path) -> RunFile:
-        """Open the file of a run to go on with it, and hold it. What a killed process had committed is in it.
-
-        Raises UsageError when it is none, locks would not hold there, or a living process works on it.
-        """
-        check_file_system(path)
-        try:
-            lock = FileLock(path, os.O_RDWR)
-        except OSError as error:
-            raise UsageError(f"no run can be gone on with here: {path}: {error.strerror}") from error
-        file = cls._opened(path, "rw", lock)
-        try:
-            file._hold()
-        except (StoppedError, UsageError):
-            file._let_go()
-            raise
-        return file
-
-    @classmethod
-    def _opened(cls, path: Path, mode: str, lock: FileLock) -> RunFile:
-        connection = None
-        try:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-            [(application,)] = connection.execute("PRAGMA application_id")
-            [(version,)] = connection.execute("PRAGMA user_version")
-            check_format(path, application, version)
-        except (sqlite3.Error, UsageError) as error:
-            if connection:
-                connection.close()
-            lock.release()
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"no run file can be read here: {path}: {error}") from error
-        return cls(path, connection, lock)
-
-    def _build(self) -> None:
-        """Make the tables, in one transaction: a file that is cut off here is empty."""
-        self._execute("PRAGMA synchronous = FULL")
-        try:
-            self._connection.executescript(
-                f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {TABLES} COMMIT;"
-            )
-        except sqlite3.Error as error:
-            raise self._unwritable(error) from error
-
-    def _hold(self) -> None:
-        """Go to work on the file, unless somebody does. The look at it has to come before the lock, see there."""
-        self._execute("PRAGMA journal_mode = WAL")
-        self._execute("PRAGMA synchronous = FULL")
-        self.counts()
-        self._lock.take()
-        self._execute("BEGIN")
-
-    @property
-    def worked_on_by(self) -> int | None:
-        """The pid of the process that works on the run; None for nobody, 0 for one that has no pid here."""
-        return self._lock.holder()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.roll_back()
-        self.close()
+        #: What is told of the workers.
+        self.musters = Musters(self._query, self._execute_many)
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -203,13 +107,13 @@ class RunFile:
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
-    def keep(self, found: Found, attempts: int) -> None:
-        row = (found.first, found.count, attempts, found.lines)
-        self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?)", [row])
+    def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:
+        row = (found.first, found.count, attempts, stamp.life, stamp.at, found.lines)
+        self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?, ?, ?)", [row])
         self.safe(found.first)  # what is at risk goes out alone
 
-    def settle(self, ordinal: int, line: bytes) -> None:
-        self._execute_many("INSERT INTO failed VALUES (?, ?)", [(ordinal, line)])
+    def settle(self, ordinal: int, line: bytes, stamp: Stamp) -> None:
+        self._execute_many("INSERT INTO failed VALUES (?, ?, ?, ?)", [(ordinal, stamp.life, stamp.at, line)])
         self.safe(ordinal)
 
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
@@ -256,11 +160,20 @@ class RunFile:
         if sink is not None:
             self.tell(sink=msgspec.structs.asdict(sink))
 
+    def muster(self, changed: list[Life], standings: list[Standing]) -> None:
+        self.musters.take(changed, standings)
+
     def before(self) -> Before:
         causes = self._query("SELECT CAST(line AS TEXT) ->> '$.error.cause', count(*) FROM failed GROUP BY 1")
         failed = Counter({Cause(cause): count for cause, count in causes})
+        [(sitting,)] = self._query("SELECT coalesce(max(number), 0) FROM sittings")
         told = self.facts()
-        return Before(self.counts()[0], failed, told.get("merged", told.get("totals")))
+        total = told.get("merged", told.get("totals"))
+        return Before(self.counts()[0], failed, total, sitting, self.musters.count())
+
+    def settled_by_second(self, begin: float) -> Iterator[tuple[int, int]]:
+        """How many mailboxes were settled in which second from a time on. Every row is looked at, and no record."""
+        return self._query(_BY_SECOND, begin)
 
     def gaps(self, count: int) -> Iterator[range]:
         """The ordinals below `count` that have no outcome, neighbours together, in order."""
@@ -308,15 +221,6 @@ class RunFile:
         )
         return done, failed
 
-    @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """What is read within is of one moment, though the run goes on. For a file that was opened to be read."""
-        self._execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._execute("COMMIT")
-
     def lines(self) -> Iterator[bytes]:
         """The records, in the order of the roster, some at a time."""
         rows = self._query("SELECT first, lines FROM done UNION ALL SELECT ordinal, line FROM failed ORDER BY 1")
@@ -331,6 +235,11 @@ class RunFile:
         """The outcomes that failed, in the order of the roster."""
         for (line,) in self._query("SELECT line FROM failed ORDER BY ordinal"):
             yield from read_records(line)
+
+    def latest_failures(self, count: int) -> list[Outcome]:
+        """The last outcomes that failed, the latest first."""
+        rows = self._query("SELECT line FROM failed ORDER BY at DESC LIMIT ?", count)
+        return [outcome for (line,) in rows for outcome in read_records(line)]
 
     def slowest(self, count: int) -> list[Outcome]:
         """The outcomes whose last visit took longest, the slowest first. Every record is looked at."""
@@ -363,73 +272,3 @@ class RunFile:
         """What the job printed while it was at a mailbox."""
         rows = self._query("SELECT text FROM output WHERE ordinal = ? ORDER BY number", ordinal)
         return "".join(text for (text,) in rows)
-
-    # --- durability ---------------------------------------------------------------------------------------------------
-
-    def commit(self) -> None:
-        self._execute("COMMIT")
-        self._execute("BEGIN")
-
-    def roll_back(self) -> None:
-        """Back to the last commit: what came after it was cut off, and the sink may not have it."""
-        if not (self._is_open and self._lock.held):
-            return
-        if self._connection.in_transaction:  # SQLite itself rolls back when the disk is full
-            self._execute("ROLLBACK")
-        self._execute("BEGIN")
-
-    def close(self) -> None:
-        """Commit, and leave one plain file. May be called again, and after `discard`."""
-        try:
-            if self.path.exists() and self._is_open and self._connection.in_transaction:
-                self._execute("COMMIT")
-                with suppress(sqlite3.OperationalError):  # a reader is there still; all is committed, but not one file
-                    self._connection.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            self._let_go()
-
-    def discard(self) -> None:
-        """Close the file and delete it: the run never began."""
-        with suppress(StoppedError, sqlite3.Error):
-            self.roll_back()
-            self._connection.execute("PRAGMA journal_mode = DELETE")
-        # While it is held still, and itself last: what has that name then is another's.
-        for suffix in ("-wal", "-shm", ""):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        self._is_open = False
-        self._connection.close()
-        self._lock.release()
-
-    def _query(self, statement: str, *values: object) -> Iterator[Any]:
-        try:
-            for row in self._connection.execute(statement, values):  # noqa: UP028 - `yield from` would close the cursor, too
-                yield row
-        except sqlite3.Error as error:
-            raise StoppedError(f"the run file can't be read: {self.path}: {error}") from error
-
-    def _execute(self, statement: str) -> None:
-        self._execute_many(statement, None)
-
-    def _execute_many(self, statement: str, rows: list[tuple[Any, ...]] | None) -> None:
-        try:
-            if rows is None:
-                self._connection.execute(statement)
-            else:
-                self._connection.executemany(statement, rows)
-        except sqlite3.Error as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: sqlite3.Error) -> StoppedError:
-        return StoppedError(f"the run file can't be written: {self.path}: {error}")
-
-
-def _sync_folder(path: Path) -> None:
-    """Make it durable that the file has its name."""
-    descriptor = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

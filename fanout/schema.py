@@ -13,20 +13,23 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x66616E6F
 
 #: `PRAGMA user_version`: raised when the tables change.
-FORMAT = 3
+FORMAT = 4
 
-#: The tables, and the view for people.
+#: The tables, and the view for people. Times are seconds since the epoch, but for those in ISO 8601.
 TABLES = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     -- what is the same for the whole run, each value as JSON
 CREATE TABLE roster (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, addresses TEXT NOT NULL);
     -- the names by pages, a line each; no rows where the server computes names from ordinals
-CREATE TABLE done (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, attempts INTEGER NOT NULL, lines BLOB NOT NULL);
-    -- the records of `count` mailboxes from ordinal `first` on, a line of JSON each
+CREATE TABLE done (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    life INTEGER NOT NULL, at REAL NOT NULL, lines BLOB NOT NULL);
+    -- the records of `count` mailboxes from ordinal `first` on, a line of JSON each; which life of a worker told of them, and when
 CREATE INDEX done_ranges ON done (first, count);
     -- so that what is done can be told without a look at any record
-CREATE TABLE failed (ordinal INTEGER PRIMARY KEY, line BLOB NOT NULL);
-    -- the record of a mailbox that failed for good
+CREATE TABLE failed (ordinal INTEGER PRIMARY KEY, life INTEGER, at REAL NOT NULL, line BLOB NOT NULL);
+    -- the record of a mailbox that failed for good; life is null where it was settled when a run was gone on with
+CREATE INDEX failed_by_time ON failed (at);
+    -- so that the latest can be told, and how many there are, without a look at any record
 CREATE TABLE attempts (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, attempt INTEGER NOT NULL,
     line BLOB NOT NULL, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')));
     -- the records of attempts that failed and were followed by another one, in the order in which they were made
@@ -37,6 +40,12 @@ CREATE TABLE sittings (number INTEGER PRIMARY KEY, operator TEXT NOT NULL, host 
     command TEXT NOT NULL, versions TEXT NOT NULL, begun TEXT NOT NULL, job_hash TEXT, roster_digest TEXT NOT NULL,
     accepted TEXT NOT NULL, job_code TEXT, ended TEXT, stopped_by TEXT);
     -- each time that a process worked on the run: its start, and each resume; versions and accepted changes as JSON
+CREATE TABLE lives (number INTEGER PRIMARY KEY, sitting INTEGER NOT NULL, worker INTEGER NOT NULL, begun REAL NOT NULL,
+    pid INTEGER, ended REAL, how TEXT);
+    -- each process that was a worker: which one it was, and how it ended; null while it lives, or where it was killed with the run
+CREATE TABLE standing (worker INTEGER PRIMARY KEY, life INTEGER NOT NULL, pid INTEGER, state TEXT NOT NULL, open INTEGER NOT NULL,
+    rss INTEGER NOT NULL, ordinal INTEGER, since REAL, at REAL NOT NULL);
+    -- where each worker stood at the last commit, and the mailbox that it had been at for longest; empty when the run has ended
 CREATE TABLE output (number INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, text TEXT NOT NULL);
     -- what jobs printed, in the order in which it came
 CREATE INDEX output_by_ordinal ON output (ordinal);
@@ -45,14 +54,15 @@ CREATE TABLE leaks (ordinal INTEGER NOT NULL, kind TEXT NOT NULL, count INTEGER 
     PRIMARY KEY (ordinal, kind, file, line, function)) WITHOUT ROWID;
     -- interfaces that a job got at a line of its code and did not release, mailbox by mailbox
 CREATE VIEW outcomes AS
-    WITH record (ordinal, value) AS (
-        SELECT first + line.key, line.value
+    WITH record (ordinal, value, at) AS (
+        SELECT first + line.key, line.value, at
         FROM done, json_each('[' || replace(rtrim(CAST(lines AS TEXT), char(10)), char(10), ',') || ']') AS line
         UNION ALL
-        SELECT ordinal, CAST(line AS TEXT) FROM failed
+        SELECT ordinal, CAST(line AS TEXT), at FROM failed
     )
     SELECT ordinal, value ->> 'mailbox' AS mailbox, value ->> 'ok' AS ok, value -> 'result' AS result,
-        value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds
+        value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds,
+        strftime('%Y-%m-%dT%H:%M:%fZ', at, 'unixepoch') AS at
     FROM record;
 """
 

@@ -72,6 +72,21 @@ def of_run(file: RunFile) -> Iterator[str]:
         yield verdict(done, failed, told["roster"]["count"])
 
 
+def of_idle(file: RunFile) -> Iterator[str]:
+    """What is said of a run that nobody works on, and how to go on with it where something is left."""
+    sittings, (done, failed) = file.sittings(), file.counts()
+    if not sittings:
+        yield "the run was killed before it began"
+        return
+    count = file.facts()["roster"]["count"]
+    if done + failed < count:
+        yield f"nobody works on the run: {sittings[-1].stopped_by or 'it was killed, or the power failed'}"
+    else:
+        yield "the run has ended"
+    yield from _causes(file.before().failed)
+    yield from _ending(done, failed, count, file.path)
+
+
 def _sitting(number: int, sitting: Sitting, at_work: int | None) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in sitting.versions.items())
     yield f"sitting {number}: {sitting.operator} on {sitting.host}, process {sitting.pid}, {versions}"

@@ -9,9 +9,13 @@ from typing import Any
 
 from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
+from fanout.lives import Life, Stamp, Standing
 from workers.mailbox import Folder, Mailbox
 from workers.messages import Found, Leak, Leaked, OnLeak, Printed
 from workers.slots import private_slot
+
+#: Told by the first life, on a day in 2026.
+STAMP = Stamp(1, 1_795_000_000.5)
 
 
 @dataclass
@@ -124,11 +128,11 @@ class FakeLedger:
     def names(self, ordinals: range) -> list[str]:
         return self.roster[ordinals.start : ordinals.stop]
 
-    def keep(self, found: Found, attempts: int) -> None:
-        self.taken.append((found, attempts))
+    def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:
+        self.taken.append((found, attempts, stamp))
 
-    def settle(self, ordinal: int, line: bytes) -> None:
-        self.taken.append((ordinal, line))
+    def settle(self, ordinal: int, line: bytes, stamp: Stamp) -> None:
+        self.taken.append((ordinal, line, stamp))
 
     def retried(self, ordinal: int, attempt: int, line: bytes) -> None:
         self.taken.append((ordinal, attempt, line))
@@ -147,6 +151,9 @@ class FakeLedger:
 
     def standing(self, total: object, sink: SinkPlace | None, merged: object = None) -> None:  # noqa: ARG002
         self.standings.append((total, sink))
+
+    def muster(self, changed: list[Life], standings: list[Standing]) -> None:
+        self.taken.append((changed, standings))
 
     def before(self) -> Before:
         return self.earlier

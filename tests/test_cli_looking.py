@@ -14,6 +14,7 @@ from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import UsageError
 from fanout.roster import Roster
 from fanout.runfile import RunFile
+from tests.fakes import STAMP
 from workers.messages import Found, ModuleJob
 
 
@@ -28,7 +29,7 @@ def make(path: Path, results: list[dict[str, int]], job: str = "census") -> Path
     task = Task(ModuleJob(f"workers.jobs.{job}", job))
     with RunFile.create(path) as file:
         facts.begin(file, facts.Intent(Mailboxes(f"null:{len(names)}"), Workforce(1), task), roster)
-        file.keep(Found(1, 0, len(names), lines, b"null"), 1)
+        file.keep(Found(1, 0, len(names), lines, b"null"), 1, STAMP)
         file.standing({"messages": sum(each["messages"] for each in results)}, None)
     return path
 
@@ -88,7 +89,7 @@ def test_the_slowest_mailboxes_are_named_the_slowest_first(tmp_path: Path) -> No
         for number, seconds in enumerate([1, 9, 4])
     )
     with RunFile.create(tmp_path / "a.fanout") as file:
-        file.keep(Found(1, 0, 3, lines, b"3"), 1)
+        file.keep(Found(1, 0, 3, lines, b"3"), 1, STAMP)
 
     found = look("show", tmp_path / "a.fanout", "--slowest", "2")
 
@@ -98,12 +99,12 @@ def test_the_slowest_mailboxes_are_named_the_slowest_first(tmp_path: Path) -> No
 def test_what_is_read_of_a_run_at_work_is_of_one_moment(tmp_path: Path) -> None:
     line = b'{"mailbox":"u%d","ok":true,"result":1,"attempts":1,"seconds":0.5}\n'
     with RunFile.create(tmp_path / "a.fanout") as file:
-        file.keep(Found(1, 0, 1, line % 0, b"1"), 1)
+        file.keep(Found(1, 0, 1, line % 0, b"1"), 1, STAMP)
         file.commit()
         with RunFile.open(tmp_path / "a.fanout") as reader:
             with reader.standing_still():
                 before = reader.counts()
-                file.keep(Found(1, 1, 1, line % 1, b"1"), 1)
+                file.keep(Found(1, 1, 1, line % 1, b"1"), 1, STAMP)
                 file.commit()
                 meanwhile = reader.counts()
             after = reader.counts()

@@ -109,7 +109,7 @@ def test_a_failed_mailbox_is_settled_with_its_error() -> None:
 
     commands = after(dispatch, Heard(0, found(1, 0, 3)), Heard(0, Failed(1, 3, 0.5, DENIED)))
 
-    assert commands == [Settle(3, 1, 0.5, DENIED)]
+    assert commands == [Settle(0, 3, 1, 0.5, DENIED)]
     assert (dispatch.settled, dispatch.failed) == (4, 1)
 
 
@@ -310,20 +310,20 @@ def test_a_failure_that_can_pass_is_followed_by_a_second_attempt_after_a_wait() 
         sent = dispatch.handle(Looked([]), now)
     assert 5.0 <= now <= 10.0
     assert sent == [Send(0, Chunk(2, 0, 1, attempt=2))]
-    assert after(dispatch, Heard(0, Failed(2, 0, 0.5, CUT))) == [Settle(0, 2, 0.5, CUT)]
+    assert after(dispatch, Heard(0, Failed(2, 0, 0.5, CUT))) == [Settle(0, 0, 2, 0.5, CUT)]
 
 
 def test_a_failure_that_cannot_pass_is_settled_at_once() -> None:
     dispatch = begun(1, 1, 1, Policy(retries=5))
 
-    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, DENIED))) == [Settle(0, 1, 0.5, DENIED)]
+    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, DENIED))) == [Settle(0, 0, 1, 0.5, DENIED)]
 
 
 def test_a_busy_answer_that_must_not_be_followed_by_another_attempt_is_settled() -> None:
     dispatch = begun(1, 1, 1, Policy(retries=5))
     final = Error("MapiError", "busy in the middle of a job that writes", Cause.BUSY)
 
-    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, final))) == [Settle(0, 1, 0.5, final)]
+    assert after(dispatch, Heard(0, Failed(1, 0, 0.5, final))) == [Settle(0, 0, 1, 0.5, final)]
 
 
 def test_a_busy_server_is_asked_again_with_no_attempt_counted() -> None:
@@ -334,7 +334,7 @@ def test_a_busy_server_is_asked_again_with_no_attempt_counted() -> None:
         now += 1.0
         assert dispatch.handle(Looked([]), now) == [Send(0, Chunk(chunk + 1, 0, 1))]
 
-    assert dispatch.handle(Heard(0, Failed(BUSY_PATIENCE + 1, 0, 0.5, BUSY)), now) == [Settle(0, 1, 0.5, BUSY)]
+    assert dispatch.handle(Heard(0, Failed(BUSY_PATIENCE + 1, 0, 0.5, BUSY)), now) == [Settle(0, 0, 1, 0.5, BUSY)]
 
 
 def test_a_worker_gets_no_chunk_while_more_are_at_work_than_a_busy_server_bears() -> None:

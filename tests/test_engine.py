@@ -45,12 +45,12 @@ def engine() -> Iterator[ProcessEngine]:
 
 
 def until(engine: ProcessEngine, kind: type[Event]) -> list[Event]:
-    """The events up to and with the first one of a kind."""
+    """The events up to and with the first one of a kind, whatever the numbers of processes."""
     events: list[Event] = []
     while not any(isinstance(event, kind) for event in events):
         news = engine.wait(LIMIT)
         assert news, f"no {kind.__name__} came, only {events}"
-        events += news
+        events += [msgspec.structs.replace(event, pid=None) if isinstance(event, Ended) else event for event in news]
     return events
 
 
@@ -90,6 +90,19 @@ def test_a_worker_that_is_retired_ends_well(engine: ProcessEngine) -> None:
     engine.retire(3)
 
     assert until(engine, Ended)[-1] == Ended(3, "exit code 0", ())
+
+
+def test_what_is_seen_and_what_is_said_of_the_end_name_the_process(engine: ProcessEngine) -> None:
+    engine.start(0, begin("hang"))
+    until(engine, Heard)
+    [worker] = (process for process in below() if not process.children())
+    [reading] = engine.look()
+    engine.kill(0)
+
+    [ended] = engine.wait(LIMIT)
+
+    assert isinstance(ended, Ended)
+    assert (reading.pid, ended.pid) == (worker.pid, worker.pid)
 
 
 def test_the_slot_of_a_dead_worker_names_the_mailbox_that_it_was_at(engine: ProcessEngine) -> None:

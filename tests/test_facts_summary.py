@@ -19,7 +19,7 @@ from fanout.merge import Merge
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice, Roster
 from fanout.runfile import RunFile
-from tests.fakes import FakeLedger
+from tests.fakes import STAMP, FakeLedger
 from workers.causes import Cause
 from workers.messages import Error, FileJob, Found, Job, ModuleJob, PickledJob, Printed
 
@@ -40,13 +40,13 @@ def keep(total: bytes) -> Keep:
 
 
 def settle(ordinal: int, error: Error) -> Settle:
-    return Settle(ordinal, attempts=2, seconds=0.25, error=error)
+    return Settle(0, ordinal, attempts=2, seconds=0.25, error=error)
 
 
 def report(*settled: Keep | Settle, stopped_by: Error | Interrupted | None = None) -> Report:
     merge = Merge(FakeLedger(), ROSTER, None)
     for command in settled:
-        merge.accept(command)
+        merge.accept(command, STAMP)
     return Report(ROSTER, merge, stopped_by)
 
 
@@ -62,7 +62,7 @@ def file(tmp_path: Path) -> Iterator[RunFile]:
 def ended(file: RunFile, *settled: Keep | Settle, stopped_by: Error | Interrupted | None = None) -> RunFile:
     merge = Merge(file, ROSTER, None)
     for command in settled:
-        merge.accept(command)
+        merge.accept(command, STAMP)
     merge.commit()
     facts.end(file, Report(ROSTER, merge, stopped_by))
     return file
@@ -158,9 +158,9 @@ def test_the_end_is_told_with_its_totals(file: RunFile) -> None:
 
 def test_a_run_that_was_stopped_keeps_what_was_committed_and_says_why(file: RunFile) -> None:
     merge = Merge(file, ROSTER, None)
-    merge.accept(keep(b"1"))
+    merge.accept(keep(b"1"), STAMP)
     merge.commit()
-    merge.accept(settle(1, DENIED))
+    merge.accept(settle(1, DENIED), STAMP)
     facts.stopped(file, StoppedError("the disk is full"))
 
     assert file.counts() == (1, 0)
@@ -304,8 +304,8 @@ def test_changes_that_were_accepted_are_shown_with_their_sitting(file: RunFile) 
 
 def test_attempts_before_the_last_are_counted_and_shown_with_their_mailbox(file: RunFile) -> None:
     merge = Merge(file, ROSTER, None)
-    merge.accept(Retry(3, attempt=1, seconds=0.5, error=DENIED))
-    merge.accept(settle(3, RAISED))
+    merge.remember(Retry(3, attempt=1, seconds=0.5, error=DENIED))
+    merge.accept(settle(3, RAISED), STAMP)
 
     lines = list(summary.of_mailbox(file, "user-3"))
     assert lines[1].startswith("attempt   20")

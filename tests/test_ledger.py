@@ -12,6 +12,7 @@ from fanout.ledger import Ledger, TemporaryLedger
 from fanout.outcomes import Outcome, failure_line
 from fanout.roster import Roster
 from fanout.runfile import RunFile
+from tests.fakes import STAMP
 from workers.causes import Cause
 from workers.messages import Error, Found, Printed, Recording
 
@@ -84,9 +85,9 @@ def test_a_name_that_unicode_would_break_stays_whole(ledger: Ledger) -> None:
 
 
 def test_outcomes_come_in_the_order_of_the_roster_and_not_of_their_arrival(temporary: TemporaryLedger) -> None:
-    temporary.keep(Found(2, 3, 2, record("d") + record("e"), b"0"), 1)
-    temporary.settle(2, failure_line("c", MISSING, 1, 0.25))
-    temporary.keep(Found(1, 0, 2, record("a") + record("b"), b"0"), 1)
+    temporary.keep(Found(2, 3, 2, record("d") + record("e"), b"0"), 1, STAMP)
+    temporary.settle(2, failure_line("c", MISSING, 1, 0.25), STAMP)
+    temporary.keep(Found(1, 0, 2, record("a") + record("b"), b"0"), 1, STAMP)
 
     outcomes = list(temporary.outcomes(roster(5)))
 
@@ -96,16 +97,16 @@ def test_outcomes_come_in_the_order_of_the_roster_and_not_of_their_arrival(tempo
 
 def test_failures_come_in_the_order_of_the_roster(temporary: TemporaryLedger) -> None:
     for ordinal in (7, 3, 5):
-        temporary.settle(ordinal, failure_line(str(ordinal), MISSING, 1, 0.0))
-    temporary.keep(Found(1, 0, 1, record("0"), b"0"), 1)
+        temporary.settle(ordinal, failure_line(str(ordinal), MISSING, 1, 0.0), STAMP)
+    temporary.keep(Found(1, 0, 1, record("0"), b"0"), 1, STAMP)
 
     assert [outcome.mailbox for outcome in temporary.failures()] == ["3", "5", "7"]
 
 
 def test_bare_results_are_named_by_the_roster_and_failures_by_their_records() -> None:
     ledger = TemporaryLedger(Recording.RESULTS)
-    ledger.keep(Found(1, 0, 2, b"10\n11\n", b"21"), 3)
-    ledger.settle(2, failure_line("the third", MISSING, 1, 0.0))
+    ledger.keep(Found(1, 0, 2, b"10\n11\n", b"21"), 3, STAMP)
+    ledger.settle(2, failure_line("the third", MISSING, 1, 0.0), STAMP)
 
     outcomes = list(ledger.outcomes(roster(3, "user-{}".format)))
 
@@ -118,10 +119,10 @@ def test_bare_results_are_named_by_the_roster_and_failures_by_their_records() ->
 
 
 def test_outcomes_can_be_gone_through_while_more_are_taken(temporary: TemporaryLedger) -> None:
-    temporary.keep(Found(1, 0, 1, record("a"), b"0"), 1)
+    temporary.keep(Found(1, 0, 1, record("a"), b"0"), 1, STAMP)
     outcomes = temporary.outcomes(roster(2))
     first = next(outcomes)
-    temporary.keep(Found(1, 1, 1, record("b"), b"0"), 1)
+    temporary.keep(Found(1, 1, 1, record("b"), b"0"), 1, STAMP)
 
     assert first.mailbox == "a"
     assert [outcome.mailbox for outcome in temporary.outcomes(roster(2))] == ["a", "b"]
@@ -135,7 +136,7 @@ def test_what_was_printed_at_a_mailbox_is_joined(temporary: TemporaryLedger) -> 
 
 
 def test_a_commit_of_a_temporary_ledger_changes_nothing(temporary: TemporaryLedger) -> None:
-    temporary.keep(Found(1, 0, 1, record("a"), b"0"), 1)
+    temporary.keep(Found(1, 0, 1, record("a"), b"0"), 1, STAMP)
     temporary.commit()
 
     assert len(list(temporary.outcomes(roster(1)))) == 1
@@ -144,6 +145,6 @@ def test_a_commit_of_a_temporary_ledger_changes_nothing(temporary: TemporaryLedg
 def test_more_than_the_buffer_holds_is_read_back(temporary: TemporaryLedger) -> None:
     lines = record("a", '"' + "x" * 100_000 + '"')
     for ordinal in range(30):
-        temporary.keep(Found(1, ordinal, 1, lines, b"0"), 1)
+        temporary.keep(Found(1, ordinal, 1, lines, b"0"), 1, STAMP)
 
     assert sum(len(outcome.result) for outcome in temporary.outcomes(roster(30))) == 3_000_000

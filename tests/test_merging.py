@@ -20,7 +20,7 @@ from fanout.merge import Merge
 from fanout.roster import Roster
 from fanout.runfile import RunFile
 from fanout.summary import totals_in_words
-from tests.fakes import FakeLedger
+from tests.fakes import STAMP, FakeLedger
 from tests.test_visit import Scene, only_failure, ordinal_of, outcomes
 from workers.causes import Cause
 from workers.marks import marks_of
@@ -120,22 +120,22 @@ def keep(first: int, total: int) -> Keep:
 def test_a_run_that_is_gone_on_with_merges_with_what_it_had(tmp_path: Path) -> None:
     with RunFile.create(tmp_path / "r.fanout") as file:
         merge = Merge(file, ROSTER, None, maximum())
-        merge.accept(keep(0, 7))
+        merge.accept(keep(0, 7), STAMP)
         merge.commit()
         assert file.facts()["totals"] == {"most": 7}
 
         again = Merge(file, ROSTER, None, maximum())
-        again.accept(keep(1, 5))
+        again.accept(keep(1, 5), STAMP)
 
         assert again.total == {"most": 7}
 
 
 def test_a_merge_function_that_raises_stops_the_run() -> None:
     merge = Merge(FakeLedger(), ROSTER, None, merging(lambda one, other: one / other))
-    merge.accept(keep(0, 1))
+    merge.accept(keep(0, 1), STAMP)
 
     with pytest.raises(StoppedError, match="the job's merge function raised ZeroDivisionError: division by zero"):
-        merge.accept(keep(1, 0))
+        merge.accept(keep(1, 0), STAMP)
 
 
 @pytest.mark.spawns

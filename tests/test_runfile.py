@@ -28,6 +28,7 @@ from fanout.outcomes import Outcome, failure_line
 from fanout.runfile import RunFile
 from fanout.schema import APPLICATION_ID, FORMAT
 from fanout.sitting import Sitting
+from tests.fakes import STAMP
 from workers.causes import Cause
 from workers.messages import Error, Found, Printed
 from workers.visit import Record
@@ -46,16 +47,17 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from fanout.errors import StoppedError
+from fanout.lives import Stamp
 from fanout.runfile import RunFile
 from workers.messages import Found
 
 file = RunFile.create(Path(sys.argv[1]))
-file.keep(Found(1, 0, 1, b'{"mailbox":"anna","ok":true}\\n', b"0"), 1)
+file.keep(Found(1, 0, 1, b'{"mailbox":"anna","ok":true}\\n', b"0"), 1, Stamp(1, 0.5))
 file.commit()
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 try:
     for ordinal in range(1, 1000):
-        file.keep(Found(1, ordinal, 1, b'{"mailbox":"%s","ok":true}\\n' % (b"x" * 10_000), b"0"), 1)
+        file.keep(Found(1, ordinal, 1, b'{"mailbox":"%s","ok":true}\\n' % (b"x" * 10_000), b"0"), 1, Stamp(1, 0.5))
         file.commit()
 except StoppedError as error:
     print(error)
@@ -65,13 +67,14 @@ except StoppedError as error:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from fanout.lives import Stamp
 from fanout.runfile import RunFile
 from workers.messages import Found
 
 file = RunFile.create(Path(sys.argv[1]))
-file.keep(Found(1, 0, 1, b'{"mailbox":"anna","ok":true}\\n', b"0"), 1)
+file.keep(Found(1, 0, 1, b'{"mailbox":"anna","ok":true}\\n', b"0"), 1, Stamp(1, 0.5))
 file.commit()
-file.keep(Found(1, 1, 1, b'{"mailbox":"berta","ok":true}\\n', b"0"), 1)
+file.keep(Found(1, 1, 1, b'{"mailbox":"berta","ok":true}\\n', b"0"), 1, Stamp(1, 0.5))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -166,7 +169,7 @@ def test_a_run_file_knows_itself(path: Path) -> None:
 
 def test_one_plain_file_is_left_when_the_run_has_ended(path: Path) -> None:
     with RunFile.create(path) as file:
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
         file.commit()
         while_it_goes_on = sorted(each.name for each in path.parent.iterdir())
 
@@ -176,7 +179,7 @@ def test_one_plain_file_is_left_when_the_run_has_ended(path: Path) -> None:
 
 def test_a_run_that_never_began_leaves_nothing(path: Path) -> None:
     with RunFile.create(path) as file:
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
         file.discard()
 
     assert list(path.parent.iterdir()) == []
@@ -195,9 +198,9 @@ def test_a_name_that_a_url_would_not_take_is_opened(tmp_path: Path) -> None:
 
 
 def test_what_was_committed_is_seen_by_others_while_the_run_goes_on(file: RunFile, path: Path) -> None:
-    file.keep(found(0, "anna"), 1)
+    file.keep(found(0, "anna"), 1, STAMP)
     file.commit()
-    file.keep(found(1, "berta"), 1)
+    file.keep(found(1, "berta"), 1, STAMP)
 
     with RunFile.open(path) as other:
         assert [outcome.mailbox for outcome in other.outcomes()] == ["anna"]
@@ -205,7 +208,7 @@ def test_what_was_committed_is_seen_by_others_while_the_run_goes_on(file: RunFil
 
 def test_what_was_not_committed_is_committed_by_the_end(path: Path) -> None:
     with RunFile.create(path) as file:
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
 
     with RunFile.open(path) as other:
         assert other.counts() == (1, 0)
@@ -219,9 +222,9 @@ def test_a_fact_that_is_told_again_replaces_the_first(file: RunFile) -> None:
 
 
 def test_outcomes_come_in_the_order_of_the_roster_and_not_of_their_arrival(file: RunFile) -> None:
-    file.keep(found(3, "dora", "emil"), 1)
-    file.settle(2, failure("clara"))
-    file.keep(found(0, "anna", "berta"), 1)
+    file.keep(found(3, "dora", "emil"), 1, STAMP)
+    file.settle(2, failure("clara"), STAMP)
+    file.keep(found(0, "anna", "berta"), 1, STAMP)
 
     assert [outcome.mailbox for outcome in file.outcomes()] == ["anna", "berta", "clara", "dora", "emil"]
     assert file.counts() == (4, 1)
@@ -230,7 +233,7 @@ def test_outcomes_come_in_the_order_of_the_roster_and_not_of_their_arrival(file:
 
 def test_failures_come_in_the_order_of_the_roster(file: RunFile) -> None:
     for ordinal in (7, 3, 5):
-        file.settle(ordinal, failure(str(ordinal)))
+        file.settle(ordinal, failure(str(ordinal)), STAMP)
 
     assert list(file.failures()) == [
         Outcome(mailbox, ok=False, error=DENIED, attempts=2, seconds=0.25) for mailbox in ("3", "5", "7")
@@ -242,10 +245,10 @@ def test_a_new_run_file_is_empty(file: RunFile) -> None:
 
 
 def test_a_mailbox_cannot_be_kept_twice(file: RunFile) -> None:
-    file.keep(found(0, "anna"), 1)
+    file.keep(found(0, "anna"), 1, STAMP)
 
     with pytest.raises(StoppedError, match="UNIQUE"):
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
 
 
 def test_what_was_printed_at_a_mailbox_is_joined(file: RunFile) -> None:
@@ -263,8 +266,8 @@ def test_what_was_printed_at_a_mailbox_is_joined(file: RunFile) -> None:
 def test_every_mailbox_is_found_by_its_name(tmp_path: Path, names: list[str]) -> None:
     path = tmp_path / "looked-up.fanout"
     with RunFile.create(path) as file:
-        file.keep(found(10, *names[:-1]), 1)
-        file.settle(9 + len(names), failure(names[-1]))
+        file.keep(found(10, *names[:-1]), 1, STAMP)
+        file.settle(9 + len(names), failure(names[-1]), STAMP)
 
         places = {name: file.outcome(name) for name in names}
 
@@ -275,14 +278,14 @@ def test_every_mailbox_is_found_by_its_name(tmp_path: Path, names: list[str]) ->
 
 
 def test_a_mailbox_without_an_outcome_is_not_found(file: RunFile) -> None:
-    file.keep(found(0, "anna"), 1)
-    file.settle(1, failure("berta"))
+    file.keep(found(0, "anna"), 1, STAMP)
+    file.settle(1, failure("berta"), STAMP)
 
     assert [file.outcome(name) for name in ("ann", "a%", "ANNA", "_erta", "")] == [None] * 5
 
 
 def test_a_name_within_a_result_is_no_mailbox(file: RunFile) -> None:
-    file.keep(Found(1, 0, 1, record("anna", result=["berta"]), b"0"), 1)
+    file.keep(Found(1, 0, 1, record("anna", result=["berta"]), b"0"), 1, STAMP)
 
     assert file.outcome("berta") is None
 
@@ -304,10 +307,10 @@ def test_the_gaps_are_the_ordinals_without_an_outcome(
         patch.setattr("fanout.runfile.PAGE", page)
         for first, length in wanted:
             if left.issuperset(range(first, first + length)):
-                file.keep(Found(1, first, length, b"{}\n" * length, b"0"), 1)
+                file.keep(Found(1, first, length, b"{}\n" * length, b"0"), 1, STAMP)
                 left -= set(range(first, first + length))
         for ordinal in failures & left:
-            file.settle(ordinal, failure("x"))
+            file.settle(ordinal, failure("x"), STAMP)
             left.remove(ordinal)
 
         gaps = list(file.gaps(count))
@@ -319,10 +322,10 @@ def test_the_gaps_are_the_ordinals_without_an_outcome(
 
 
 def test_gaps_can_be_gone_through_while_they_are_filled(file: RunFile) -> None:
-    file.keep(found(2, "clara"), 1)
+    file.keep(found(2, "clara"), 1, STAMP)
     gaps = file.gaps(5)
     first = next(gaps)
-    file.keep(found(0, "anna", "berta"), 1)
+    file.keep(found(0, "anna", "berta"), 1, STAMP)
     file.commit()
 
     assert [first, *gaps] == [range(2), range(3, 5)]
@@ -330,7 +333,7 @@ def test_gaps_can_be_gone_through_while_they_are_filled(file: RunFile) -> None:
 
 def test_ten_million_mailboxes_in_forty_thousand_rows_have_their_gaps_at_once(file: RunFile) -> None:
     for first in range(0, 10_000_000, 250):
-        file.keep(Found(1, first, 249, b"", b"0"), 1)
+        file.keep(Found(1, first, 249, b"", b"0"), 1, STAMP)
     file.commit()
 
     begun = time.perf_counter()
@@ -344,11 +347,11 @@ def test_ten_million_mailboxes_in_forty_thousand_rows_have_their_gaps_at_once(fi
 @pytest.fixture
 def failed(file: RunFile) -> RunFile:
     """0 is done; 1, 2 and 4 were denied, 3 was busy."""
-    file.keep(found(0, "anna"), 1)
+    file.keep(found(0, "anna"), 1, STAMP)
     for ordinal, name in enumerate(["berta", "clara"], 1):
-        file.settle(ordinal, failure(name))
-    file.settle(3, failure_line("dora", Error("MailboxError", "later", Cause.BUSY, retryable=True), 3, 0.5))
-    file.settle(4, failure("emil"))
+        file.settle(ordinal, failure(name), STAMP)
+    file.settle(3, failure_line("dora", Error("MailboxError", "later", Cause.BUSY, retryable=True), 3, 0.5), STAMP)
+    file.settle(4, failure("emil"), STAMP)
     return file
 
 
@@ -407,9 +410,9 @@ def test_what_is_told_of_a_mailbox_at_risk_takes_the_risk_away_in_the_same_trans
         file.commit()
         match told:
             case "keep":
-                file.keep(found(3, "dora"), 1)
+                file.keep(found(3, "dora"), 1, STAMP)
             case "settle":
-                file.settle(3, failure("dora"))
+                file.settle(3, failure("dora"), STAMP)
             case "retried":
                 file.retried(3, 1, failure("dora"))
             case _:
@@ -434,11 +437,11 @@ def test_a_mailbox_may_be_at_risk_again(file: RunFile) -> None:
 
 def test_a_run_is_gone_on_with_where_it_was_closed(path: Path) -> None:
     with RunFile.create(path) as file:
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
         file.standing({"messages": 3}, None)
     with RunFile.resume(path) as file:
         assert file.before() == Before(1, Counter(), {"messages": 3})
-        file.keep(found(1, "berta"), 1)
+        file.keep(found(1, "berta"), 1, STAMP)
         file.commit()
         while_it_goes_on = sorted(each.name for each in path.parent.iterdir())
 
@@ -464,9 +467,9 @@ def test_what_a_killed_process_had_committed_is_there_and_nothing_else(
 def test_an_exception_takes_back_what_was_not_committed(path: Path) -> None:
     """The sink may not have it yet: what is committed must agree with itself."""
     file = RunFile.create(path)
-    file.keep(found(0, "anna"), 1)
+    file.keep(found(0, "anna"), 1, STAMP)
     file.commit()
-    file.keep(found(1, "berta"), 1)
+    file.keep(found(1, "berta"), 1, STAMP)
     with pytest.raises(ValueError, match="a bug"), file:
         raise ValueError("a bug")
 
@@ -486,7 +489,7 @@ def test_a_file_that_was_made_and_nothing_else_is_no_run_to_go_on_with(path: Pat
 
 def test_a_reader_that_stays_keeps_nobody_from_ending(path: Path) -> None:
     with RunFile.create(path) as file:
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
         file.commit()
         reader = sqlite3.connect(path)
         rows = reader.execute("SELECT * FROM done")
@@ -509,7 +512,7 @@ def test_another_account_reads_a_run_that_has_ended_where_it_may_not_write() -> 
     folder = Path(tempfile.mkdtemp())  # one that other accounts can enter
     folder.chmod(0o755)
     with RunFile.create(folder / "census.fanout") as file:
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
     file.path.chmod(0o644)
     theirs, ours = os.pipe()
     if not os.fork():
@@ -572,8 +575,8 @@ def test_the_view_shows_what_the_records_say(tmp_path: Path, results: list[objec
     path = tmp_path / "viewed.fanout"
     with RunFile.create(path) as file:
         lines = b"".join(record(f"zoë {n}", result, attempts=n + 1) for n, result in enumerate(results))
-        file.keep(Found(1, 5, len(results), lines, b"0"), 1)
-        file.settle(4, failure("anna"))
+        file.keep(Found(1, 5, len(results), lines, b"0"), 1, STAMP)
+        file.settle(4, failure("anna"), STAMP)
     with RunFile.open(path) as file:
         outcomes = list(file.outcomes())
 
@@ -581,6 +584,7 @@ def test_the_view_shows_what_the_records_say(tmp_path: Path, results: list[objec
 
     path.unlink()
     assert [row.pop("ordinal") for row in seen] == list(range(4, 5 + len(results)))
+    assert {row.pop("at") for row in seen} == {"2026-11-18T11:06:40.500Z"}
     assert seen == [msgspec.to_builtins(outcome) | {"ok": int(outcome.ok)} for outcome in outcomes]
 
 
@@ -592,7 +596,7 @@ def test_a_closed_file_is_a_stopped_run_and_no_bug(path: Path) -> None:
     file.close()
 
     with pytest.raises(StoppedError, match=r"the run file can't be written: .*census\.fanout"):
-        file.keep(found(0, "anna"), 1)
+        file.keep(found(0, "anna"), 1, STAMP)
     with pytest.raises(StoppedError, match=r"the run file can't be read: .*census\.fanout"):
         file.counts()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from workers.slots import BEATS, NOWHERE, SLOT_BYTES, STOP, Slots
+from workers.slots import AHEAD, BEATS, NOWHERE, SLOT_BYTES, STOP, Slots
 
 #: Forks, lets the child say where it is, and prints what the parent sees when the child is gone.
 FORK = """
@@ -102,11 +102,18 @@ def test_the_parent_asks_a_worker_to_leave_and_reads_its_beats(slots: Slots) -> 
         assert slot[STOP] == 1
 
 
+def test_what_a_worker_has_opened_ahead_is_seen_in_its_slot_alone(slots: Slots) -> None:
+    with slots.writer(1) as slot:
+        slot[AHEAD] = 7
+
+    assert [slots.ahead(number) for number in range(3)] == [0, 7, 0]
+
+
 def test_a_cleared_slot_has_no_beats_and_asks_for_nothing(slots: Slots) -> None:
     with slots.writer(1) as slot:
-        slot[BEATS] = 5
+        slot[BEATS] = slot[AHEAD] = 5
         slots.stop(1)
 
         slots.clear(1)
 
-        assert list(slot[:3]) == [NOWHERE, 0, 0]
+        assert list(slot[:4]) == [NOWHERE, 0, 0, 0]

@@ -69,7 +69,7 @@ HAPPENED: list[Happened] = [
     Ended(2, "SIGKILL", (5, 7)),
     Ended(3, "exit code 0", ()),
     Retry(5, 1, 0.1, BUSY),
-    Settle(7, 3, 0.1, BUSY),
+    Settle(2, 7, 3, 0.1, BUSY),
 ]
 
 

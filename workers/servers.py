@@ -43,9 +43,10 @@ class Session(Protocol):
     ) -> Generator[Mailbox, None, None]:
         """Open one mailbox after the other; each is logged off when the next is asked for, or the walk closed.
 
-        `slot[AT]` is the ordinal of the mailbox under way before anything of it reaches the server. `addresses` is None
-        where the server computes them from the ordinals. Raises MailboxError when one can't be opened; the walk has
-        ended then, and another one may begin behind it. Logging off never raises.
+        `slot[AT]` is the ordinal of the mailbox under way before anything of it reaches the server, `slot[AHEAD]` how many
+        were opened with it and will be under way next. `addresses` is None where the server computes them from the
+        ordinals. Raises MailboxError when one can't be opened; the walk has ended then, and another one may begin behind
+        it. Logging off never raises.
         """
         ...
 

@@ -19,15 +19,15 @@ SLOT_BYTES = 64
 _ELEMENTS = SLOT_BYTES // 8
 
 #: The elements of a slot: the ordinal of the mailbox that the worker is at, how many round trips its session has made
-#: (modulo 2**64), and, written by the parent, whether it is to leave (0 or 1).
-AT, BEATS, STOP = 0, 1, 2
+#: (modulo 2**64), written by the parent whether it is to leave (0 or 1), and how many mailboxes it has opened ahead of that one.
+AT, BEATS, STOP, AHEAD = 0, 1, 2, 3
 
 #: What element AT holds while its worker is at no mailbox. No ordinal is as large.
 NOWHERE = 2**64 - 1
 
 
 class Slot(Protocol):
-    """The elements AT, BEATS and STOP, by their places. Raises ValueError in what a worker forked."""
+    """The elements AT, BEATS, STOP and AHEAD, by their places. Raises ValueError in what a worker forked."""
 
     def __getitem__(self, place: int, /) -> int: ...
     def __setitem__(self, place: int, value: int, /) -> None: ...
@@ -86,7 +86,7 @@ class Slots:
             self.clear(number)
 
     def writer(self, number: int) -> memoryview:
-        """The slot as whoever visits sees it: the elements AT, BEATS and STOP."""
+        """The slot as whoever visits sees it: the elements AT, BEATS, STOP and AHEAD."""
         return self._elements[number * _ELEMENTS : (number + 1) * _ELEMENTS]
 
     def at(self, number: int) -> int | None:
@@ -98,6 +98,10 @@ class Slots:
         """Round trips that were made, modulo 2**64."""
         return self._elements[number * _ELEMENTS + BEATS]
 
+    def ahead(self, number: int) -> int:
+        """Mailboxes that are open ahead of the one that is visited."""
+        return self._elements[number * _ELEMENTS + AHEAD]
+
     def stop(self, number: int) -> None:
         """Ask for no other mailbox to be begun."""
         self._elements[number * _ELEMENTS + STOP] = 1
@@ -106,7 +110,7 @@ class Slots:
         """Make the slot ready for a new worker: nowhere, no round trip, and not asked to leave."""
         slot = number * _ELEMENTS
         self._elements[slot + AT] = NOWHERE
-        self._elements[slot + BEATS] = self._elements[slot + STOP] = 0
+        self._elements[slot + BEATS] = self._elements[slot + STOP] = self._elements[slot + AHEAD] = 0
 
     def close(self) -> None:
         self._elements.release()

@@ -109,7 +109,7 @@ class _Stopwatch:
 
     def show(self, now: float, settled: int, failed: int) -> None:  # noqa: ARG002 - a progress is told so
         if settled and self.first is None:
-            self.first = now - self.begun
+            self.first = time.monotonic() - self.begun
 
     def draining(self) -> None:
         """Nobody is told: a run that is interrupted is none that counts."""

@@ -24,6 +24,7 @@ from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
 from fanout.cli.serving import serve
 from fanout.cli.steering import ctl
+from fanout.cli.watching import watch
 from fanout.cli.words import say
 from fanout.errors import FanoutError, ReaderGoneError, ToldError
 
@@ -70,5 +71,21 @@ def cli() -> None:
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, ctl, mailboxes, plan, export, show, bench, runs, diff, reproduce, serve, doctor, jobs):
+for _command in (
+    run,
+    resume,
+    ctl,
+    watch,
+    mailboxes,
+    plan,
+    export,
+    show,
+    bench,
+    runs,
+    diff,
+    reproduce,
+    serve,
+    doctor,
+    jobs,
+):
     cli.add_command(_command)

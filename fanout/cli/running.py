@@ -241,7 +241,7 @@ def _start(file: RunFile, intent: Intent, manner: _Manner) -> int:
         with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
             roster, how = conductor.survey()
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
-            facts.begin(file, intent, roster, sink.place if sink else None)
+            facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), manner)
     except UsageError:  # a mistake leaves nothing
         if sink:
@@ -290,7 +290,7 @@ def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, manner: _Manner
     count, voice = ready.roster.count, manner.voice
     voice.tell(f"run file: {file.path}", "begun", run_file=str(file.path), total=count)
     try:
-        report = _run(conductor, ready, file.path, manner)
+        report = _run(conductor, ready, file, manner)
     except StoppedError as error:
         facts.stopped(file, error)
         _sum_up(voice, summary.of_stopped(file, error), (*file.counts(), count), error.exit_code)
@@ -318,14 +318,14 @@ def _code_of(report: Report, intent: Intent) -> int:
     return _exit_code(merge.succeeded, merge.causes, report.roster.count, intent.tolerated)
 
 
-def _run(conductor: Conductor, ready: _Ready, path: Path, manner: _Manner) -> Report:
+def _run(conductor: Conductor, ready: _Ready, file: RunFile, manner: _Manner) -> Report:
     given, voice, notifier, roster = manner.given, manner.voice, manner.notifier, ready.roster
     with ExitStack() as stack:
         if ready.sink:
             stack.callback(ready.sink.close)
         stack.enter_context(notifier)
-        helm = stack.enter_context(helm_of(path, ready.intent.window, voice))
-        progress = progress_of(given, roster.count, voice, notifier)
+        helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
+        progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
         outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster.name))
         return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fanout.cli.watching import progress_of as view_of
 from fanout.cli.words import say
 from fanout.control import Control
 from fanout.errors import TooEarlyError, UsageError
 from fanout.helm import Helm
-from fanout.progress import Lines, Silent, duration
+from fanout.progress import duration
 from fanout.systemd import Notified
-from fanout.voices import Chronicle, Measured, NoJournal, Objects, Voice
-from fanout.voices import Lines as InLines
+from fanout.voices import Chronicle, Lines, Measured, NoJournal, Objects, Voice
 from fanout.window import Window
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fanout.progress import Progress
+    from fanout.roster import Roster
+    from fanout.runfile import RunFile
     from fanout.systemd import Notifier
     from fanout.voices import Journal
 
@@ -67,19 +69,18 @@ def voice_of(given: dict[str, Any]) -> Voice:
         raise UsageError("-q wants fewer words and -v more: give one of them")
     if given["log_format"] == "json":
         return Objects(say, lambda: datetime.now(UTC))
-    return InLines(say)
+    return Lines(say)
 
 
-def progress_of(given: dict[str, Any], count: int, voice: Voice, notifier: Notifier) -> Progress:
-    """How a run of so many mailboxes is shown."""
-    progress: Progress
-    if given["quiet"]:
-        progress = Silent()
-    elif given["log_format"] == "json":
-        progress = Measured(count, voice)
-    else:
-        progress = Lines(count, say)
-    return Notified(progress, notifier, count) if notifier.has_listener else progress
+@contextmanager
+def progress_of(
+    file: RunFile, roster: Roster, given: dict[str, Any], voice: Voice, notifier: Notifier
+) -> Iterator[Progress]:
+    """How a run is shown: to a service manager, too."""
+    objects = given["log_format"] == "json" and not given["quiet"]
+    view = nullcontext(Measured(roster.count, voice)) if objects else view_of(file, roster, quiet=given["quiet"])
+    with view as progress:
+        yield Notified(progress, notifier, roster.count) if notifier.has_listener else progress
 
 
 def journal_of(given: dict[str, Any], voice: Voice, name: Callable[[int], str]) -> Journal:

@@ -176,9 +176,10 @@ class ProcessEngine:
         return [
             Reading(
                 number,
-                tuple(Spot(slots.at(slot), slots.beats(slot)) for slot in self._slots_of(number)),
+                tuple(Spot(slots.at(slot), slots.beats(slot), slots.ahead(slot)) for slot in self._slots_of(number)),
                 resident(worker.process.pid),
                 worker.reader.held,
+                worker.process.pid,
             )
             for number, worker in self._workers.items()
             if worker.process.pid is not None
@@ -410,7 +411,7 @@ class ProcessEngine:
         del self._workers[worker.number]
         spots = map(self._slots.at, self._slots_of(worker.number))
         at = tuple(ordinal for ordinal in spots if ordinal is not None)
-        self._events.append(Ended(worker.number, how, at, worker.words.text))
+        self._events.append(Ended(worker.number, how, at, worker.words.text, worker.process.pid))
 
     def _let_go(self, worker: Worker) -> None:
         """Give back every descriptor."""

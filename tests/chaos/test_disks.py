@@ -141,7 +141,7 @@ def test_on_a_disk_that_takes_its_time_an_interrupt_ends_the_run_without_loss(tm
     assert records(tmp_path / "r.fanout")
 
 
-@pytest.mark.parametrize("size", [60_000, 150_000, 250_000])
+@pytest.mark.parametrize("size", [80_000, 150_000, 250_000])
 def test_a_full_disk_stops_the_run_and_a_resume_does_the_rest(tmp_path: Path, size: int) -> None:
     full = subprocess.run(
         [sys.executable, "-c", LIMITED, str(size), *WORDS],

@@ -16,7 +16,7 @@ from workers.mapi.leaks import watched
 from workers.mapi.listing import folder_paths, list_folders
 from workers.mapi.reading import open_contents, read_message
 from workers.mapi.subsystem import LogonFlags, mapi_initialize, mapi_logon_ex, mapi_uninitialize
-from workers.slots import AT
+from workers.slots import AHEAD, AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -251,11 +251,13 @@ class MapiSession:
                 for _ in range(len(ahead)):
                     slot[AT] = ordinals[at]
                     store = _readable(ahead.take())
+                    slot[AHEAD] = len(ahead)
                     with MapiMailbox(names[at], store, dry_run=self.dry_run, list_rows=ahead.folders) as mailbox:
                         at += 1
                         yield mailbox
             finally:
                 ahead.release()
+                slot[AHEAD] = 0
                 self._let_go(ahead)
 
     def _dns(self, names: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ from workers.mapi.profile import OpenStoreFlags
 from workers.mapi.rops import LogonRequest
 from workers.servers import server_at
 from workers.simulated.web import Account
-from workers.slots import AT, BEATS, private_slot
+from workers.slots import AHEAD, AT, BEATS, private_slot
 from workers.urls import ServerUrlError
 
 
@@ -115,6 +115,16 @@ def test_one_of_several_that_is_refused_is_the_only_one_that_fails() -> None:
 
         causes = {place: each.cause for place, each in enumerate(found) if isinstance(each, MapiError)}
         assert causes == {2: Cause.MISSING, 5: Cause.DENIED, 8: Cause.MISSING}
+
+
+def test_the_slot_says_how_many_were_opened_ahead() -> None:
+    with web("sim:12") as server:
+        slot = private_slot()
+        session = server_at(f"{server.url}?prefetch=8", access=ADMIN).session(slot)
+        seen = [slot[AHEAD] for _ in session.mailboxes(range(12), names_of(server.url), slot)]
+
+        assert seen == [7, 6, 5, 4, 3, 2, 1, 0, 3, 2, 1, 0]
+        assert slot[AHEAD] == 0
 
 
 def test_a_walk_that_is_left_lets_go_of_what_was_opened_ahead() -> None:

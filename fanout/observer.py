@@ -1,0 +1,83 @@
+"""The observer: reads in a run file where a run stands, while it goes on. Whoever works on it asks, or another process.
+
+Each look is a few short statements, none of which goes through records; what they read has one row a worker or fewer. The time is
+an argument.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanout.estimate import Rates
+from fanout.overview import Overview, Place, Trouble
+
+if TYPE_CHECKING:
+    from fanout.lives import Standing
+    from fanout.outcomes import Outcome
+    from fanout.roster import Roster
+    from fanout.runfile import RunFile
+
+#: The last failures that are read.
+FAILURES = 5
+
+#: Seconds that are recalled.
+RECALLED = 60.0
+
+
+class Observer:
+    """Of one run. It remembers how fast the run went while it was observed."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        """`told`: the facts of the run."""
+        self._told = told
+        self._rates = Rates()
+        #: The names of mailboxes that workers are at, from one look to the next.
+        self._names: dict[int, str] = {}
+
+    def recall(self, file: RunFile, now: float) -> None:
+        """Find in the run file how fast the run went until now, as if it had been observed. Before the first look."""
+        seconds = list(file.settled_by_second(now - RECALLED))
+        settled = sum(file.counts()) - sum(count for _, count in seconds)
+        if seconds:
+            self._rates.note(seconds[0][0], settled)
+        for second, count in seconds:
+            settled += count
+            if second + 1 <= now:
+                self._rates.note(second + 1, settled)
+
+    def look(self, file: RunFile, roster: Roster, now: float, counts: tuple[int, int]) -> Overview:
+        """`counts`: mailboxes that are done, and that failed."""
+        told, (done, failed), count = self._told, counts, roster.count
+        self._rates.note(now, done + failed)
+        standings = file.musters.standings()
+        return Overview(
+            told["job"],
+            told["server"],
+            count,
+            done,
+            failed,
+            file.attempts_made(),
+            told["capacity"],
+            self._rates.estimate(count - done - failed),
+            self._rates.each(),
+            self._places(standings, roster),
+            [_trouble(failure) for failure in file.latest_failures(FAILURES)],
+            max((standing.at for standing in standings), default=None),
+        )
+
+    def _places(self, standings: list[Standing], roster: Roster) -> list[Place]:
+        at = {standing.ordinal for standing in standings if standing.ordinal is not None}
+        self._names = {ordinal: self._names.get(ordinal) or roster.name(ordinal) for ordinal in at}
+        return [_place(standing, self._names) for standing in standings]
+
+
+def _place(standing: Standing, names: dict[int, str]) -> Place:
+    """Seconds are those until the commit that tells of them: behind it nobody knows what the worker is at."""
+    seconds = None if standing.since is None else standing.at - standing.since
+    mailbox = None if standing.ordinal is None else names[standing.ordinal]
+    return Place(standing.worker, standing.pid, standing.state, standing.open, standing.rss, mailbox, seconds)
+
+
+def _trouble(failure: Outcome) -> Trouble:
+    assert failure.error is not None
+    return Trouble(failure.mailbox, failure.error.cause, failure.error.message)
