@@ -11,12 +11,14 @@ from fanout import jobs
 from fanout.dispatch import Dispatch
 from fanout.engines.processes import ProcessEngine
 from fanout.errors import UsageError
+from fanout.helm import UNSTEERED, Helm
 from fanout.listing import Listing
 from fanout.loop import Loop
 from fanout.merge import Merge
 from fanout.partition import partition
 from fanout.policy import Policy
 from fanout.roster import Choice, Roster
+from fanout.voices import Journal, NoJournal
 from workers.access import ANYBODY, Access
 from workers.causes import Cause
 from workers.child import is_worker
@@ -27,11 +29,11 @@ from workers.urls import ServerUrlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from fanout.events import Interrupted
     from fanout.ledger import Ledger
     from fanout.partition import Partition
     from fanout.progress import Progress
     from fanout.sink import Sink
+    from fanout.staff import Asked
     from fanout.work import Todo
     from workers.messages import Announced
 
@@ -96,7 +98,7 @@ class Report:
     roster: Roster
     merge: Merge
     #: What ended it before every mailbox had its outcome; None when every one has.
-    stopped_by: Error | Interrupted | None
+    stopped_by: Error | Asked | None
 
 
 class Conductor:
@@ -187,7 +189,7 @@ class Conductor:
         force = self._workforce
         dispatch = Dispatch(roster.count, how, force.workers, task.policy, todo, lanes=force.concurrency)
         settled = dispatch.settled
-        Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress)
+        Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress, outlet.helm, outlet.journal)
         stopped = dispatch.stopped_by
         if isinstance(stopped, Error) and stopped.cause is Cause.JOB and dispatch.settled == settled:
             raise UsageError(stopped.message)  # no worker could have the job
@@ -280,3 +282,5 @@ class Outlet:
 
     progress: Progress
     sink: Sink | None = None
+    helm: Helm = UNSTEERED
+    journal: Journal = field(default_factory=NoJournal)

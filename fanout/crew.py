@@ -112,6 +112,8 @@ class Worker(msgspec.Struct):
     told: int = 0
     #: Whether a mailbox under way may not simply be visited again.
     uncertain: bool = False
+    #: Whether it was asked to leave for no reason of its own, so that it does not end in vain.
+    asked: bool = False
     #: Whether what it has are suspects, which nothing else may be given out with.
     apart: bool = False
     #: Chunks that may wait behind the one that it is at.
@@ -144,6 +146,11 @@ class Worker(msgspec.Struct):
             return self.uncertain or len(self.flights) > self.credit
         waiting = 0 if self.uncertain else self.flights[-1].untold
         return self.untold - waiting >= self.lanes
+
+    def leave(self) -> None:
+        """It is asked to leave, for no reason of its own."""
+        self.state = State.LEAVING
+        self.asked = True
 
     def end_chunk(self, flight: Flight, now: float) -> None:
         """Note that it has told of all of a chunk. How many may wait from now on follows from how long it took."""
@@ -184,6 +191,40 @@ class Worker(msgspec.Struct):
 
     def _rest(self) -> Iterator[int]:
         return (ordinal for flight in self.flights for part in flight.rest(set()) for ordinal in part)
+
+
+class Crew:
+    """The workers of a run, by their numbers."""
+
+    def __init__(self, count: int, lanes: int) -> None:
+        self.workers = [Worker(lanes=lanes) for _ in range(count)]
+        self._lanes = lanes
+
+    def grow(self, count: int) -> None:
+        """Have so many numbers, at the least."""
+        self.workers += [Worker(lanes=self._lanes) for _ in range(count - len(self.workers))]
+
+    def renew(self, number: int) -> None:
+        """A process is started as this worker."""
+        self.workers[number] = Worker(State.STARTING, self._lanes)
+
+    def of(self, *states: State) -> list[int]:
+        """The numbers of those that are in one of these states, ascending."""
+        return [number for number, worker in enumerate(self.workers) if worker.state in states]
+
+    @property
+    def living(self) -> int:
+        """How many have a process."""
+        return len(self.workers) - len(self.of(State.GONE))
+
+    @property
+    def hungry(self) -> list[tuple[int, Worker]]:
+        """Those that have not enough."""
+        return [(number, worker) for number, worker in enumerate(self.workers) if not worker.is_full]
+
+    def busy(self, beside: Worker | None = None) -> int:
+        """Lanes that are at work, beside those of one."""
+        return sum(each.busy for each in self.workers if each is not beside)
 
 
 class Fold(msgspec.Struct):

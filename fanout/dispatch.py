@@ -2,15 +2,14 @@
 
 Pure: no process, no pipe, no clock; the same events at the same times give the same commands. `loop` carries events in
 and commands out, an engine performs them. What can be told apart stands in modules of its own, as pure as this one: who
-works at what (`crew`), what goes out next (`work`), how fast (`pace`), who is over a limit (`watch`), what becomes of a
-mailbox that failed (`fate`).
+works at what (`crew`), how many of them there may be (`staff`), what goes out next (`work`), how fast (`pace`), who is
+over a limit (`watch`), what becomes of a mailbox that failed (`fate`).
 
 What it guarantees, whatever the events and their order:
 
 1. Every ordinal that is to be visited is settled exactly once, by a Keep or by a Settle.
 2. A worker has work for each of its lanes, and one chunk more, which hides the pipe (or several, where chunks are done in
-   less time than the pipe takes); none is larger than the partition
-   says, and so than the capacity.
+   less time than the pipe takes); none is larger than the partition says, and so than the capacity.
 3. A worker that dies costs the mailbox it was at, by the slot, one attempt, and it goes out again alone; the others it had
    are given to anyone, with no attempt counted. Where it was at several, they are suspects: they go out again in two
    halves, each to a worker that has nothing else, until one is alone. A mailbox that ends its workers again and again is
@@ -20,6 +19,8 @@ What it guarantees, whatever the events and their order:
    all that it had begun are suspects.
 5. A job that must not be called for a mailbox twice gets one mailbox a lane, each behind a Risk. If its worker ends at
    it, or may have, it is settled as uncertain; a Keep, Settle, Retry or Safe takes the Risk away.
+6. A run that is paused, resized or asked to end takes no mailbox from whoever is at it: its worker ends it, leaves, and
+   gives back the rest. What is paused waits without end, and no time counts meanwhile.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
-from fanout.crew import Flight, State, Worker, fold_of
-from fanout.endings import DEATHS_IN_VAIN, GONE, cannot_work, server_gone, too_many
+from fanout.crew import Crew, Flight, State, Worker, fold_of
+from fanout.endings import Reach
 from fanout.events import (
     Babbled,
     Begun,
+    Closed,
     Command,
+    Continued,
     Ended,
     Event,
     Heard,
@@ -41,7 +44,9 @@ from fanout.events import (
     KillWorker,
     Looked,
     Note,
+    Paused,
     Reading,
+    Resized,
     Retry,
     Risk,
     Safe,
@@ -52,7 +57,8 @@ from fanout.events import (
 )
 from fanout.fate import Death, Fates
 from fanout.pace import UNLIMITED, Pace
-from fanout.policy import Policy
+from fanout.policy import ORDINARY
+from fanout.staff import Asked, Staff, Standing, Steered
 from fanout.watch import Watch
 from fanout.work import Neighbours, Todo, Work
 from workers.causes import Cause
@@ -75,13 +81,11 @@ from workers.messages import (
 
 if TYPE_CHECKING:
     from fanout.partition import Partition
+    from fanout.policy import Policy
     from workers.messages import ToParent
 
 #: What a worker says that is not of one of its mailboxes.
 OfItself = Ready | Leaving | Announced | Listed | Refused | Held | Answered | Unable
-
-#: What a run does about trouble where nothing else is said.
-ORDINARY = Policy()
 
 
 class Dispatch:
@@ -107,37 +111,36 @@ class Dispatch:
         self._pace = Pace(workers * lanes, policy.rate)
         self._watch = Watch(policy.limits)
         self._fates = Fates(policy)
-        self._workers = [Worker() for _ in range(workers)]
+        self._staff = Staff(workers, policy)
+        self._crew = Crew(workers, lanes)
         self._chunks = 0
-        self._in_vain = 0
-        #: Mailboxes in a row that were settled as unreachable.
-        self._unreached = 0
-        #: Until when no worker is started, after one that ended in vain; None for no time.
-        self._restart_at: float | None = None
-        #: Why a worker said last that it can't work.
-        self._unable: Error | None = None
-        self._interrupt: Interrupted | None = None
+        self._reach = Reach()
         #: Mailboxes of the roster, and how many of them are settled; how many of those failed while this object decided.
         self.count = count
         self.settled = count - self._work.fresh
         self.failed = 0
         #: Why the run ended early; None while it goes on and when it ended well.
-        self.stopped_by: Error | Interrupted | None = None
+        self.stopped_by: Error | Asked | None = None
 
     @property
     def states(self) -> list[State]:
         """Of each worker, by its number."""
-        return [worker.state for worker in self._workers]
+        return [worker.state for worker in self._crew.workers]
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to be told: every mailbox is settled, or the run was stopped."""
         return self.settled == self.count or self.stopped_by is not None
 
+    @property
+    def standing(self) -> Standing:
+        """Where it stands, for whoever steers it."""
+        return self._staff.standing(self._crew.busy())
+
     def wake_at(self, now: float) -> float:
         """When it wants to be told Looked again, whatever happens until then. Seconds, like every time here."""
         wake = now + self._watch.interval
-        for time in (self._work.due(), self._pace.next_token(now), self._restart_at):
+        for time in (self._work.due(), self._pace.next_token(now), self._staff.restart_at):
             if time is not None and now < time < wake:  # what was due before now waits for a worker, not for a time
                 wake = time
         return wake
@@ -157,16 +160,18 @@ class Dispatch:
             case Babbled(worker, _):
                 return self._kill(worker)
             case Begun():
-                return self._begin()
-            case Interrupted():
-                return self._interrupted(event)
+                return [self._start(number) for number in range(self._work.chunks_left(self._staff.wanted))]
+            case Interrupted() | Closed():
+                return self._close(event)
+            case Paused() | Continued() | Resized():
+                return self._steer(event, now)
             case _:
                 assert_never(event)
 
     # --- what a worker says -------------------------------------------------------------------------------------------
 
     def _heard(self, number: int, message: ToParent, now: float) -> list[Command]:
-        worker = self._workers[number]
+        worker = self._crew.workers[number]
         if worker.state is State.GONE:
             raise RuntimeError(f"worker {number} speaks and has no process: {message}")
         if worker.state is State.DYING:
@@ -192,7 +197,7 @@ class Dispatch:
                 worker.state = State.LEAVING
             case Unable(error):
                 worker.state = State.LEAVING
-                self._unable = error
+                self._staff.unable = error
                 if not error.retryable:
                     self.stopped_by = error
             case Announced() | Listed() | Refused() | Held() | Answered():
@@ -207,7 +212,7 @@ class Dispatch:
         if flight is None or total is None:
             return self._kill(number)
         self.settled += found.count
-        self._unreached = 0
+        self._reach.done()
         kept = Keep(number, found, flight.chunk.attempt, total.value)
         return [kept, *self._advance(number, worker, flight, found.ordinals, now)]
 
@@ -233,7 +238,7 @@ class Dispatch:
 
     def _advance(self, number: int, worker: Worker, flight: Flight, told: range, now: float) -> list[Command]:
         """Note that the worker has told of some mailboxes of a chunk; give it the next one when that is due."""
-        self._in_vain = 0
+        self._staff.did_something()
         worker.told += len(told)
         flight.tell(told)
         if flight.next < flight.stop:
@@ -248,26 +253,19 @@ class Dispatch:
         error = verdict.error
         self.settled += 1
         self.failed += 1
-        self._unreached = self._unreached + 1 if error.cause is Cause.UNREACHABLE else 0
-        if self.stopped_by is None and self._fates.too_many(self.failed, self.settled):
-            self.stopped_by = too_many(self.failed, self.settled)
-        elif self.stopped_by is None and self._unreached == GONE:
-            self.stopped_by = server_gone(error)
+        too_many = self._fates.too_many(self.failed, self.settled)
+        self.stopped_by = self.stopped_by or too_many or self._reach.failed(error)
         return verdict
 
     # --- life and death -----------------------------------------------------------------------------------------------
 
-    def _begin(self) -> list[Command]:
-        wanted = min(len(self._workers), self._work.chunks_left(len(self._workers)))
-        return [self._start(number) for number in range(wanted)]
-
     def _start(self, number: int) -> Command:
-        self._workers[number] = Worker(State.STARTING, self._lanes)
+        self._crew.renew(number)
         return StartWorker(number)
 
     def _kill(self, number: int) -> list[Command]:
         """End a worker that is not to be believed. What it has goes out again when it has ended."""
-        worker = self._workers[number]
+        worker = self._crew.workers[number]
         if worker.state is State.DYING:
             return []
         worker.state = State.DYING
@@ -283,9 +281,12 @@ class Dispatch:
 
     def _looked(self, readings: list[Reading], now: float) -> list[Command]:
         commands: list[Command] = []
-        self._watch.open_eyes(now)
+        if self._staff.paused:
+            self._watch.hold(now)
+        else:
+            self._watch.open_eyes(now)
         for reading in readings:
-            worker = self._workers[reading.worker]
+            worker = self._crew.workers[reading.worker]
             if worker.state is State.GONE:
                 continue
             asked = self._watch.look(reading, now, has_work=bool(worker.flights))
@@ -296,45 +297,47 @@ class Dispatch:
                 commands += self._kill(reading.worker)
         return [*commands, *self._feed_all(now), *self._restart(now)]
 
-    def _interrupted(self, event: Interrupted) -> list[Command]:
-        """The first time, let the mailboxes under way end; the second time, stop at once."""
-        if self._interrupt is not None:
+    def _steer(self, event: Steered, now: float) -> list[Command]:
+        self._staff.steer(event)
+        if isinstance(event, Resized):
+            self._crew.grow(event.workers)
+            self._pace.resize(event.workers * self._lanes)
+            self._work.share(event.workers)
+        return [*self._release(), *self._restart(now)]
+
+    def _close(self, event: Asked) -> list[Command]:
+        """Let the mailboxes under way end. Interrupted while they do, stop at once."""
+        if self._staff.closing is None:
+            self._staff.close(event)
+        elif isinstance(event, Interrupted):
             self.stopped_by = event
-            return []
-        self._interrupt = event
-        living = [n for n, worker in enumerate(self._workers) if worker.state is not State.GONE]
-        for number in living:
-            if self._workers[number].state is not State.DYING:
-                self._workers[number].state = State.LEAVING
         self._end_if_drained()
-        return [StopWorker(number) for number in living]
+        return self._release()
+
+    def _release(self) -> list[Command]:
+        """Have those workers leave that are more than there may be now, after the mailboxes that they are at."""
+        surplus = self._crew.of(State.STARTING, State.READY)[self._staff.allowed :]
+        for number in surplus:
+            self._crew.workers[number].leave()
+        return [StopWorker(number) for number in surplus]
 
     def _end_if_drained(self) -> None:
-        if self._interrupt and all(worker.state is State.GONE for worker in self._workers):
-            self.stopped_by = self._interrupt
+        if self._staff.closing and self.stopped_by is None and not self._crew.living:
+            self.stopped_by = self._staff.closing
 
     def _ended(self, event: Ended, now: float) -> list[Command]:
-        worker = self._workers[event.worker]
+        worker = self._crew.workers[event.worker]
         if worker.state is State.GONE:
             raise RuntimeError(f"worker {event.worker} ended and had no process")
         verdicts, blamed = self._take_back(worker, event, now)
         left, worker.state = worker.state is State.LEAVING, State.GONE
         self._watch.forget(event.worker)
         if blamed or (left and worker.told):
-            self._in_vain = 0
-        else:
-            self._ended_in_vain(event, now)
+            self._staff.did_something()
+        elif not worker.asked:
+            self.stopped_by = self.stopped_by or self._staff.ended_in_vain(event, now)
         self._end_if_drained()
         return [*verdicts, *self._feed_all(now), *self._restart(now)]
-
-    def _ended_in_vain(self, event: Ended, now: float) -> None:
-        """A worker did nothing, and no mailbox has to answer for it: wait before the next one, or give up."""
-        self._in_vain += 1
-        if self._in_vain >= DEATHS_IN_VAIN and self.stopped_by is None:
-            self.stopped_by = self._unable or cannot_work(event)
-        if self._in_vain > 1:
-            wait = self._policy.backoff * 2.0 ** (self._in_vain - 2)
-            self._restart_at = now + min(wait, self._policy.longest_backoff)
 
     def _take_back(self, worker: Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
         """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
@@ -390,13 +393,10 @@ class Dispatch:
 
     def _restart(self, now: float) -> list[Command]:
         """Start workers again while there is more to give out than the living can take."""
-        if self._interrupt or self.finished or (self._restart_at and now < self._restart_at):
+        room = self._staff.allowed - self._crew.living
+        if room <= 0 or self.finished or not self._staff.may_start(now):
             return []
-        self._restart_at = None
-        living = sum(worker.state is not State.GONE for worker in self._workers)
-        wanted = min(len(self._workers), living + self._work.chunks_left(len(self._workers)))
-        gone = [n for n, worker in enumerate(self._workers) if worker.state is State.GONE]
-        return [self._start(number) for number in gone[: wanted - living]]
+        return [self._start(number) for number in self._crew.of(State.GONE)[: self._work.chunks_left(room)]]
 
     # --- work ---------------------------------------------------------------------------------------------------------
 
@@ -404,8 +404,7 @@ class Dispatch:
         """Fill every worker's credit: there may be work again for those that had run out of it."""
         if self.finished:
             return []
-        hungry = [(n, worker) for n, worker in enumerate(self._workers) if not worker.is_full]
-        return [command for number, worker in hungry for command in self._feed(number, worker, now)]
+        return [command for number, worker in self._crew.hungry for command in self._feed(number, worker, now)]
 
     def _feed(self, number: int, worker: Worker, now: float) -> list[Command]:
         """Fill the worker's credit, as far as the pace allows; or give it suspects, and nothing beside them."""
@@ -429,7 +428,7 @@ class Dispatch:
         """Mailboxes that the worker's next chunk may have, by the lanes that may be at work; 0 for no chunk."""
         if self._pace.unhindered:
             return UNLIMITED
-        room = self._pace.room(sum(each.busy for each in self._workers if each is not worker))
+        room = self._pace.room(self._crew.busy(beside=worker))
         return UNLIMITED if room >= self._lanes else max(0, room - worker.untold)
 
     def _next_chunk(self, now: float, largest: int) -> Chunk | None:

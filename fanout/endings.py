@@ -17,6 +17,23 @@ DEATHS_IN_VAIN = 5
 GONE = 50
 
 
+class Reach:
+    """Whether the server can be reached, as far as settled mailboxes tell."""
+
+    def __init__(self) -> None:
+        #: Mailboxes in a row that were settled as unreachable.
+        self._unreached = 0
+
+    def done(self) -> None:
+        """Some mailboxes are done."""
+        self._unreached = 0
+
+    def failed(self, error: Error) -> Error | None:
+        """A mailbox has failed for good; why the run gives up, if it is one too many that could not be reached."""
+        self._unreached = self._unreached + 1 if error.cause is Cause.UNREACHABLE else 0
+        return server_gone(error) if self._unreached == GONE else None
+
+
 def cannot_work(event: Ended) -> Error:
     """Workers end before they do anything: they can't work here."""
     words = f"; its last words: {event.words}" if event.words else ""

@@ -26,6 +26,14 @@ class ReaderGoneError(FanoutError):
     exit_code = 128 + signal.SIGPIPE
 
 
+class ToldError(FanoutError):
+    """An error that was told of already."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
 class CredentialsError(FanoutError):
     """The server refuses the account. It was asked once, and nothing is tried again (EX_NOPERM of sysexits.h)."""
 
@@ -36,3 +44,7 @@ class StoppedError(FanoutError):
     """The outside world stopped the run: a server that is gone, a full disk. What was done is kept."""
 
     exit_code = 3
+
+
+class TooEarlyError(StoppedError):
+    """The window in which a run may work is closed: nothing was begun."""

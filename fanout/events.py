@@ -83,7 +83,28 @@ class Interrupted(_Fact, frozen=True):
     signal: int
 
 
-Event = Begun | Heard | Babbled | Ended | Looked | Interrupted
+class Closed(_Fact, frozen=True):
+    """The run is to end when the mailboxes under way have, and to be gone on with at another time."""
+
+    #: Who or what asked for it, for people.
+    why: str
+
+
+class Paused(_Fact, frozen=True):
+    """Somebody asked the run to let the mailboxes under way end, and to begin no other one until it is continued."""
+
+
+class Continued(_Fact, frozen=True):
+    """Somebody asked the run to go on."""
+
+
+class Resized(_Fact, frozen=True):
+    """Somebody asked for another number of workers."""
+
+    workers: int
+
+
+Event = Begun | Heard | Babbled | Ended | Looked | Interrupted | Closed | Paused | Continued | Resized
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

@@ -26,9 +26,10 @@ from fanout import jobs
 from fanout.code import code_of
 from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import StoppedError
-from fanout.events import Interrupted
+from fanout.events import Closed, Interrupted
 from fanout.roster import Choice
 from fanout.sitting import Sitting
+from fanout.window import Window
 from workers.access import Access
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Intent:
     task: Task
     #: Causes of failures that do not change the exit code.
     tolerated: tuple[str, ...] = ()
+    #: When it may work; None for at any time.
+    window: Window | None = None
 
 
 def file_name(job: str) -> str:
@@ -85,6 +88,7 @@ def begin(
         workforce=msgspec.to_builtins(intent.workforce),
         task=msgspec.to_builtins(task),
         tolerated=intent.tolerated,
+        window=str(intent.window) if intent.window else None,
         directory=str(Path.cwd()),
         sink=msgspec.to_builtins(sink),
     )
@@ -103,7 +107,8 @@ def intent_of(told: dict[str, Any]) -> Intent:
         msgspec.convert(told["access"], Access),
     )
     workforce, task = msgspec.convert(told["workforce"], Workforce), msgspec.convert(told["task"], Task)
-    return Intent(mailboxes, workforce, task, tuple(told["tolerated"]))
+    window = Window.of(told["window"]) if told.get("window") else None
+    return Intent(mailboxes, workforce, task, tuple(told["tolerated"]), window)
 
 
 def sitting(job_hash: str | None, roster_digest: str) -> Sitting:
@@ -152,6 +157,8 @@ def stopped_by(report: Report) -> str | None:
             return None
         case Interrupted(signal=number):
             return f"interrupted by signal {number}"
+        case Closed(why):
+            return why
         case error:
             return error.message
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanout.crew import HUNG_UP
+from fanout.endings import too_many
 from fanout.watch import Doom
 from workers.causes import Cause
 from workers.messages import Error
@@ -110,14 +111,14 @@ class Fates:
             return Fate(error, Again(attempt + 1, 0.0))
         return Fate(error, None)
 
-    def too_many(self, failed: int, settled: int) -> bool:
-        """Whether that many failures end the run."""
+    def too_many(self, failed: int, settled: int) -> Error | None:
+        """Why that many failures end the run, if they do."""
         most = self._policy.max_failures
         if most is None:
-            return False
-        if most.number is not None and failed > most.number:
-            return True
-        return most.share is not None and settled >= ENOUGH_TO_JUDGE and failed > most.share * settled
+            return None
+        number = most.number is not None and failed > most.number
+        share = most.share is not None and settled >= ENOUGH_TO_JUDGE and failed > most.share * settled
+        return too_many(failed, settled) if number or share else None
 
     def _wait(self, times: int) -> float:
         """Exponential backoff with jitter: half of it is certain, half is chance, so that not all come back at once."""

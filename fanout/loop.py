@@ -11,13 +11,16 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 import msgspec
 
+from fanout.errors import UsageError
 from fanout.events import (
     Begun,
     DumpStacks,
+    Ended,
     Event,
     Heard,
     Interrupted,
@@ -26,6 +29,7 @@ from fanout.events import (
     Looked,
     Note,
     Reading,
+    Resized,
     Retry,
     Risk,
     Safe,
@@ -36,16 +40,22 @@ from fanout.events import (
     TerminateWorker,
 )
 from fanout.lives import Lives
+from fanout.orders import Answer, answer, event_of
+from fanout.voices import NoJournal
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from fanout.control import Call
     from fanout.dispatch import Dispatch
     from fanout.events import Command
+    from fanout.helm import Helm
     from fanout.merge import Merge
     from fanout.progress import Progress
     from fanout.roster import Roster
+    from fanout.voices import Journal
     from workers.messages import Begin, Message
 
 #: Seconds between two commits: what a crash of the whole machine may cost, in work done again.
@@ -71,9 +81,11 @@ class Engine(Protocol):
     def stop(self, number: int) -> None: ...
     def dump(self, number: int) -> None: ...
     def terminate(self, number: int) -> None: ...
+    def make_room(self, count: int) -> None: ...
+    def attending(self, source: int) -> AbstractContextManager[None]: ...
     def look(self) -> list[Reading]: ...
     def wait(self, timeout: float | None) -> list[Event]: ...
-    def finish(self) -> None: ...
+    def finish(self) -> list[Event]: ...
 
 
 class Loop:
@@ -85,15 +97,18 @@ class Loop:
         self._begin = begin
         self._roster = roster
         self._merge = merge
+        self._journal: Journal = NoJournal()
+        self._calendar: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._lives = Lives(merge.before.sitting, merge.before.lives)
         self._clock = _clock()
 
-    def run(self, progress: Progress) -> None:
+    def run(self, progress: Progress, helm: Helm, journal: Journal) -> None:
         """Go on until every mailbox is settled or something stops the run; commit what was settled in any case."""
+        self._journal = journal
         dispatch, engine = self._dispatch, self._engine
         events: list[Event] = [Begun()]
         committed, look_at = self._clock(), math.inf
-        with _signals(engine.wake) as caught:
+        with _signals(engine.wake) as caught, helm.attended(engine):
             while True:
                 now = self._clock()
                 self._handle(events, now)
@@ -108,41 +123,86 @@ class Loop:
                 if caught:
                     progress.draining()
                     events += [Interrupted(caught.pop(0)) for _ in range(len(caught))]
-                if self._clock() >= look_at:
+                looked = self._clock() >= look_at
+                if looked:
                     events.append(Looked(engine.look()))
                     look_at = math.inf
-        self._lives.notice(Looked(engine.look()), now)  # a short run has not looked before
+                if looked or not events:  # a run that is busy looks for orders once a second, and pays nothing for it
+                    self._steer(helm, now)
+        self._end_lives(now)
+        if dispatch.stopped_by is None:
+            self._note_ends(engine.finish())
+
+    def _end_lives(self, now: float) -> None:
+        self._lives.notice(Looked(self._engine.look()), now)  # a short run has not looked before
         self._lives.end(now)
         self._commit(now)
-        if dispatch.stopped_by is None:
-            engine.finish()
+
+    def _steer(self, helm: Helm, now: float) -> None:
+        """Do what is asked of the run from outside."""
+        for call in helm.calls():
+            helm.answer(call, self._obey(call, now))
+        if closed := helm.closed(self._calendar()):
+            self._handle([closed], now)
+
+    def _obey(self, call: Call, now: float) -> Answer:
+        """Carry out an order, as far as it can be."""
+        before, event = self._dispatch.standing, event_of(call.order, call.who)
+        if isinstance(event, Resized):
+            try:
+                self._engine.make_room(event.workers)
+            except UsageError as error:
+                return Answer(str(error), heeded=False)
+        self._handle([event], now)
+        return answer(call.order, before, self._dispatch.standing)
 
     def _handle(self, events: list[Event], now: float) -> None:
         for event in events:
             if not isinstance(event, Heard):
                 self._lives.notice(event, now)
+                if isinstance(event, Ended):
+                    self._journal.note(event)
             for command in self._dispatch.handle(event, now):
                 self._perform(command, now)
             if self._dispatch.finished:
                 return
 
+    def _note_ends(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Ended):
+                self._journal.note(event)
+
     def _perform(self, command: Command, now: float) -> None:
         match command:
-            case Send(worker, chunk):
-                if not self._roster.numbered:
-                    chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
-                self._engine.post(worker, chunk)
-            case Keep() | Settle():
+            case Send():
+                self._send(command)
+            case Keep():
                 self._merge.accept(command, self._lives.stamp(command.worker, now))
-            case Retry() | Risk() | Safe() | Note():
+            case Settle() | Retry():
+                self._failed(command, now)
+            case Risk() | Safe() | Note():
                 self._merge.remember(command)
             case StartWorker(worker):
                 self._lives.begin(worker, now)
+                self._journal.note(command)
                 self._engine.start(worker, self._begin)
             case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker():
                 self._end(command)
             case _:
                 assert_never(command)
+
+    def _send(self, command: Send) -> None:
+        chunk = command.chunk
+        if not self._roster.numbered:
+            chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))
+        self._engine.post(command.worker, chunk)
+
+    def _failed(self, command: Settle | Retry, now: float) -> None:
+        if isinstance(command, Settle):
+            self._merge.accept(command, self._lives.stamp(command.worker, now))
+        else:
+            self._merge.remember(command)
+        self._journal.note(command)
 
     def _commit(self, now: float) -> None:
         lives = self._lives

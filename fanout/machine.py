@@ -87,9 +87,14 @@ def check_room(workers: int, root: Path = _ROOT) -> None:
     Looked at: descriptors (RLIMIT_NOFILE), processes (RLIMIT_NPROC, the control group's pids.max, kernel.pid_max), pipes
     (fs.pipe-user-pages-hard), memory. Pipes that the kernel makes smaller are slower: of them is warned.
     """
-    ordinary = os.geteuid() != 0
-    if ordinary and (shrunk := small_pipes(workers, root)):
+    if os.geteuid() != 0 and (shrunk := small_pipes(workers, root)):
         warnings.warn(shrunk, stacklevel=3)
+    check_limits(workers, root)
+
+
+def check_limits(workers: int, root: Path = _ROOT) -> None:
+    """The same look without a word of what is only slower."""
+    ordinary = os.geteuid() != 0
     needed = {
         "descriptors (ulimit -Hn)": (
             workers * DESCRIPTORS_EACH + DESCRIPTORS_ELSE,
@@ -107,8 +112,7 @@ def check_room(workers: int, root: Path = _ROOT) -> None:
     for what, (count, most) in needed.items():
         if most is not None and count > most:
             raise UsageError(
-                f"{workers:,} workers need {count:,} {what}, and {most:,} are to be had; raise the limit, "
-                "or hold fewer mailboxes"
+                f"{workers:,} workers need {count:,} {what}, and {most:,} are to be had; raise the limit, or do with fewer"
             )
 
 

@@ -29,6 +29,11 @@ class Pace:
         self._tokens = 1.0
         self._filled_at: float | None = None
 
+    def resize(self, lanes: int) -> None:
+        """There are to be so many lanes. Where some rest for a busy server, more of them do not make it less busy."""
+        self.window = float(lanes) if self.unhindered else min(self.window, float(lanes))
+        self._lanes = lanes
+
     def busy(self, now: float) -> None:
         """The server said that it is busy."""
         if now - self._slowed_at >= SAME_TROUBLE:

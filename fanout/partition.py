@@ -31,6 +31,10 @@ class Partition(Protocol):
         """Mailboxes in the next chunk, 1 to `remaining`. `remaining` is at least 1."""
         ...
 
+    def among(self, workers: int) -> Partition:
+        """The same for another number of workers."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
@@ -40,6 +44,9 @@ class Fixed:
 
     def size(self, remaining: int) -> int:
         return min(self.chunk_size, remaining)
+
+    def among(self, workers: int) -> Fixed:  # noqa: ARG002 - the size is what was asked for
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,9 @@ class Guided:
 
     def size(self, remaining: int) -> int:
         return max(1, min(self.largest, remaining // (8 * self.workers)))
+
+    def among(self, workers: int) -> Guided:
+        return Guided(workers, self.largest)
 
 
 def partition(chunk_size: int | None, workers: int, capacity: int | None, arithmetic: str = "") -> Partition:

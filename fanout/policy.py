@@ -43,3 +43,7 @@ class Policy:
     rate: float | None = None
     #: What the jitter of waits follows from.
     seed: int = 0
+
+
+#: Where nothing else is said.
+ORDINARY = Policy()

@@ -4,15 +4,61 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Seconds from the start to the first line; each further interval is longer by half, up to the longest.
 FIRST = 5.0
+GROWTH = 1.5
 LONGEST = 300.0
 
 #: What is said of a run that was interrupted, and is ending.
 DRAINING = "interrupted: the mailboxes under way are finished; interrupt once more to stop at once"
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Where a run stands."""
+
+    settled: int
+    count: int
+    failed: int
+    #: Mailboxes a second, in this sitting.
+    rate: float
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None while nothing can be said of it."""
+        return round((self.count - self.settled) / self.rate, 1) if self.rate else None
+
+    @property
+    def words(self) -> str:
+        left = f", {duration((self.count - self.settled) / self.rate)} left" if self.rate else ""
+        return f"{self.settled:,} of {self.count:,} mailboxes, {self.failed:,} failed, {self.rate:,.0f} a second{left}"
+
+
+class Occasions:
+    """Times to say something, with the figures to be said."""
+
+    def __init__(self, count: int, first: float = FIRST, growth: float = GROWTH) -> None:
+        """`first`: seconds until the first one; each further interval is `growth` times as long, up to the longest."""
+        self._count = count
+        self._interval = first
+        self._growth = growth
+        self._begun: float | None = None
+        self._before = 0  # what was settled when it began, by whoever worked on the run earlier
+        self._next = 0.0
+
+    def due(self, now: float, settled: int, failed: int) -> Figures | None:
+        """The figures, when it is time; else None."""
+        if self._begun is None:
+            self._begun, self._next, self._before = now, now + self._interval, settled
+        if now < self._next:
+            return None
+        self._interval = min(self._interval * self._growth, LONGEST)
+        self._next = now + self._interval
+        return Figures(settled, self._count, failed, (settled - self._before) / (now - self._begun))
 
 
 class Progress(Protocol):
@@ -41,24 +87,12 @@ class Lines:
     """Says a line when it is time."""
 
     def __init__(self, count: int, say: Callable[[str], object]) -> None:
-        self._count = count
+        self._occasions = Occasions(count)
         self._say = say
-        self._begun: float | None = None
-        self._before = 0  # what was settled when it began, by whoever worked on the run earlier
-        self._interval = FIRST
-        self._next = 0.0
 
     def show(self, now: float, settled: int, failed: int) -> None:
-        if self._begun is None:
-            self._begun, self._next, self._before = now, now + self._interval, settled
-        if now < self._next:
-            return
-        seconds = now - self._begun
-        rate = (settled - self._before) / seconds
-        left = f", {duration((self._count - settled) / rate)} left" if rate else ""
-        self._say(f"{settled:,} of {self._count:,} mailboxes, {failed:,} failed, {rate:,.0f} a second{left}")
-        self._interval = min(self._interval * 1.5, LONGEST)
-        self._next = now + self._interval
+        if figures := self._occasions.due(now, settled, failed):
+            self._say(figures.words)
 
     def draining(self) -> None:
         self._say(DRAINING)

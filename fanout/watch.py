@@ -105,6 +105,13 @@ class Watch:
             for seen in self._seen.values():
                 seen.shift(missed)
 
+    def hold(self, now: float) -> None:
+        """Look, and let the time since the last look count for nobody."""
+        if math.isfinite(self._looked_at):
+            for seen in self._seen.values():
+                seen.shift(now - self._looked_at)
+        self._looked_at = now
+
     def look(self, reading: Reading, now: float, *, has_work: bool) -> list[Command]:
         """What is to be done about a worker, by what was seen of it. `has_work`: whether it has mailboxes to visit."""
         seen = self._note(reading, now)

@@ -52,6 +52,10 @@ class Work:
         self._apart: deque[Group] = deque()
         self._later: list[tuple[float, int, int]] = []  # a heap of (due, ordinal, attempt)
 
+    def share(self, workers: int) -> None:
+        """Cut what is left for another number of workers."""
+        self._partition = self._partition.among(workers)
+
     def put_back(self, neighbours: Neighbours) -> None:
         """Give these out again, before anything fresh."""
         if neighbours.first < neighbours.stop:

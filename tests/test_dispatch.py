@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanout.crew import HUNG_UP, MOST_WAITING
-from fanout.dispatch import ORDINARY, Dispatch
+from fanout.dispatch import Dispatch
 from fanout.endings import DEATHS_IN_VAIN, GONE
 from fanout.events import (
     Babbled,
@@ -34,7 +34,7 @@ from fanout.events import (
 from fanout.fate import BUSY_PATIENCE, ENOUGH_TO_JUDGE, OUTSIDE_DEATHS
 from fanout.pace import Pace
 from fanout.partition import Fixed
-from fanout.policy import Limits, MaxFailures, Policy
+from fanout.policy import ORDINARY, Limits, MaxFailures, Policy
 from fanout.work import Todo
 from workers.causes import Cause
 from workers.messages import Announced, Chunk, Error, Failed, Found, Leaving, Listed, Printed, Ready, Unable

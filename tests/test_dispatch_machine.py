@@ -13,14 +13,19 @@ from fanout.dispatch import Dispatch
 from fanout.events import (
     Babbled,
     Begun,
+    Closed,
     Command,
+    Continued,
     Ended,
     Event,
     Heard,
+    Interrupted,
     Keep,
     KillWorker,
     Looked,
+    Paused,
     Reading,
+    Resized,
     Retry,
     Risk,
     Safe,
@@ -74,6 +79,10 @@ class DispatchMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.events: list[tuple[Event, float]] = []
         self.commands: list[Command] = []
+        #: What was asked of the run: how many workers it may have, whether it is paused, whether it is to end.
+        self.allowed = 0
+        self.paused = False
+        self.closing = False
 
     @initialize(
         count=st.integers(1, 60),
@@ -87,6 +96,7 @@ class DispatchMachine(RuleBasedStateMachine):
         self.lanes = lanes
         partition = Fixed(SIZE) if how is Fixed else Guided(workers, SIZE)
         self.args = (count, partition, workers, POLICY)
+        self.allowed = workers
         self.dispatch = Dispatch(*self.args, lanes=lanes)
         self.happen(Begun())
 
@@ -100,12 +110,16 @@ class DispatchMachine(RuleBasedStateMachine):
         match command:
             case StartWorker(number):
                 assert number not in self.living
+                assert not self.paused
+                assert not self.closing
+                assert len(self.living) < self.allowed
                 self.living[number] = FakeWorker(self.lanes)
             case KillWorker(number) | TerminateWorker(number):
                 self.living[number].doomed = True
             case StopWorker(number):
                 self.living[number].leaving = True
             case Send(number, chunk):
+                assert not self.living[number].leaving
                 self.living[number].chunks[chunk.number] = [*chunk.ordinals]
                 assert not self.ready.uncertain or set(chunk.ordinals) <= self.at_risk
             case _:
@@ -229,6 +243,28 @@ class DispatchMachine(RuleBasedStateMachine):
         self.happen(Looked(readings))
 
     @rule()
+    def pause(self) -> None:
+        self.paused = not self.closing
+        self.happen(Paused())
+
+    @precondition(lambda self: self.paused)
+    @rule()
+    def go_on(self) -> None:
+        self.paused = False
+        self.happen(Continued())
+
+    @rule(workers=st.integers(1, 6))
+    def resize(self, workers: int) -> None:
+        self.allowed = workers
+        self.happen(Resized(workers))
+
+    @precondition(lambda self: self.events and len(self.events) % 5 == 0)  # seldom, for not much comes after it
+    @rule(event=st.sampled_from([Closed("enough"), Interrupted(15)]))
+    def ask_to_end(self, event: Closed | Interrupted) -> None:
+        self.paused, self.closing = False, True
+        self.happen(event)
+
+    @rule()
     def nothing_happens(self) -> None:
         """A run that has given up, or is done, has nothing more to do."""
 
@@ -250,8 +286,19 @@ class DispatchMachine(RuleBasedStateMachine):
             assert all(len(ordinals) <= SIZE for ordinals in worker.chunks.values())
             assert not self.ready.uncertain or len(worker.untold()) <= self.lanes
 
+    @invariant()
+    def whoever_is_more_than_there_may_be_is_on_the_way_out(self) -> None:
+        staying = [worker for worker in self.living.values() if not worker.leaving and not worker.doomed]
+        assert len(staying) <= (0 if self.paused or self.closing else self.allowed)
+
+    @invariant()
+    def a_run_that_was_asked_to_end_ends_with_its_last_worker(self) -> None:
+        assert self.dispatch.finished or not self.closing or self.living
+
     def teardown(self) -> None:
         """Let everyone who lives do their work in peace: then every mailbox has its outcome, unless the run gave up."""
+        if self.paused:
+            self.go_on()
         while not self.dispatch.finished:
             self.now = self.dispatch.wake_at(self.now)
             self.happen(Looked([]))

@@ -42,6 +42,7 @@ RUN_FILE, RUN_FILE_BEFORE = "census-20261122-120000.fanout", "census-20261121-12
 ELSEWHERE = {
     "python3 -m venv": "installs from the network; what .ci/run and the first readers do",
     "mail.example.com": "a real server, which there is none of here",
+    "fanout ctl ": "a run that goes on beside it, as those of tests/test_ctl.py do",
     "duckdb ": "a program that is not installed with the tests",
     "import polars": "a library that is not installed with the tests",
     "import pandas": "a library that is not installed with the tests",

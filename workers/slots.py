@@ -74,6 +74,17 @@ class Slots:
             slots.clear(number)
         return slots
 
+    def grow(self, count: int) -> None:
+        """Have so many slots, which are more. What others have mapped of the memory stays the same memory."""
+        os.ftruncate(self.descriptor, count * SLOT_BYTES)
+        self._elements.release()
+        self._memory.close()
+        self._memory = mmap.mmap(self.descriptor, count * SLOT_BYTES)
+        self._elements = memoryview(self._memory).cast("Q")
+        new, self.count = range(self.count, count), count
+        for number in new:
+            self.clear(number)
+
     def writer(self, number: int) -> memoryview:
         """The slot as whoever visits sees it: the elements AT, BEATS, STOP and AHEAD."""
         return self._elements[number * _ELEMENTS : (number + 1) * _ELEMENTS]

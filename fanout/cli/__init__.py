@@ -6,7 +6,6 @@ Records go to files or to stdout, all else to stderr. A user's mistake costs one
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -19,16 +18,15 @@ from fanout.cli.benching import bench
 from fanout.cli.comparing import diff, runs
 from fanout.cli.doctoring import doctor
 from fanout.cli.explaining import jobs
+from fanout.cli.finishing import exit_code
 from fanout.cli.looking import export, mailboxes, plan, show
 from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
 from fanout.cli.serving import serve
+from fanout.cli.steering import ctl
 from fanout.cli.watching import watch
 from fanout.cli.words import say
-from fanout.errors import FanoutError, ReaderGoneError
-
-#: The exit code of a bug in fanout; those of other endings are FanoutError's, and 128 + the signal.
-BUG = 70
+from fanout.errors import FanoutError, ReaderGoneError, ToldError
 
 
 def main() -> NoReturn:
@@ -38,18 +36,18 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except ReaderGoneError as error:
+    except (ReaderGoneError, ToldError) as error:
         _let_go_of_stdout()
         code = error.exit_code
     except FanoutError as error:
         say(f"fanout: {error}")
         _let_go_of_stdout()
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = 128 + signal.SIGINT
-    except Exception:  # noqa: BLE001 - said as what it is
+    except (KeyboardInterrupt, click.Abort) as error:
+        code = exit_code(error)
+    except Exception as error:  # noqa: BLE001 - said as what it is
         say(f"{traceback.format_exc()}\nfanout: this is a bug in fanout, please report it with the lines above")
-        code = BUG
+        code = exit_code(error)
     sys.exit(code or 0)
 
 
@@ -73,5 +71,21 @@ def cli() -> None:
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
 
 
-for _command in (run, resume, watch, mailboxes, plan, export, show, bench, runs, diff, reproduce, serve, doctor, jobs):
+for _command in (
+    run,
+    resume,
+    ctl,
+    watch,
+    mailboxes,
+    plan,
+    export,
+    show,
+    bench,
+    runs,
+    diff,
+    reproduce,
+    serve,
+    doctor,
+    jobs,
+):
     cli.add_command(_command)

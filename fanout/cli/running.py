@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -14,7 +15,8 @@ from fanout import facts, jobs, summary
 from fanout import resume as resuming
 from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
-from fanout.cli.watching import progress_of
+from fanout.cli.finishing import concluded
+from fanout.cli.telling import TELLING, check_open, helm_of, journal_of, progress_of, voice_of
 from fanout.cli.words import (
     JOB,
     MAILBOXES,
@@ -24,7 +26,6 @@ from fanout.cli.words import (
     give,
     largest_result,
     policy_of,
-    say,
     words_of,
 )
 from fanout.conduct import Conductor, Outlet, Report, Task
@@ -33,14 +34,17 @@ from fanout.events import Interrupted
 from fanout.facts import Intent
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
+from fanout.systemd import Notifier
 from workers.causes import Cause
 from workers.messages import Error, OnLeak
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterable
 
     from fanout.partition import Partition
     from fanout.roster import Roster
+    from fanout.voices import Voice
     from fanout.work import Todo
 
 #: Exit codes beside those of FanoutError, and 128 + the signal for an interrupted run.
@@ -51,8 +55,6 @@ STOPPED = 3
 ANY = "any"
 
 _CAUSES = [cause.value for cause in Cause]
-
-_quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only the summary.")
 
 
 @click.command()
@@ -86,7 +88,7 @@ _quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only the
     metavar="CAUSE",
     help="Failures of this cause do not change the exit code; may be repeated.",
 )
-@_quiet
+@give(TELLING)
 def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many options
     """Run JOB over every mailbox of a server.
 
@@ -98,14 +100,19 @@ def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many opt
     """
     if (given["go_on"] or given["accept_changes"]) and not given["run_file"]:
         raise UsageError("--continue needs --run-file FILE, to know which run to go on with")
-    intent = _intent(job, given)
+    intent, manner = _intent(job, given), _Manner.of(given)
     path = Path(given["run_file"] or facts.file_name(jobs.name(intent.task.job)))
-    if given["go_on"] and (file := _begun(path)):
+    return concluded(lambda: _run_or_go_on(path, intent, manner), path, given["on_finish"], manner.voice)
+
+
+def _run_or_go_on(path: Path, intent: Intent, manner: _Manner) -> int:
+    check_open(intent.window, manner.notifier)
+    if manner.given["go_on"] and (file := _begun(path)):
         with file:
-            resuming.check_same(file.facts(), intent, given["output"])
-            return _go_on(file, intent, _Manner(given["quiet"], given["accept_changes"]))
+            resuming.check_same(file.facts(), intent, manner.given["output"])
+            return _go_on(file, intent, manner)
     with RunFile.create(path) as file:
-        return _start(file, intent, given)
+        return _start(file, intent, manner)
 
 
 def _intent(job: str, given: dict[str, Any]) -> Intent:
@@ -121,7 +128,7 @@ def _intent(job: str, given: dict[str, Any]) -> Intent:
         policy=policy_of(given, words.workforce.workers),
         on_leak=OnLeak(given["on_leak"]),
     )
-    return Intent(words.mailboxes, words.workforce, task, given["tolerate"])
+    return Intent(words.mailboxes, words.workforce, task, given["tolerate"], given["window"])
 
 
 def _begun(path: Path) -> RunFile | None:
@@ -152,8 +159,7 @@ class _Resume(click.Command):
     help="Visit again what failed, by any cause or by this one, and nothing else; may be repeated.",
 )
 @click.option("--accept-changes", is_flag=True, help="Go on though the job or the roster has changed.")
-@give(PORTIONS, ACCESS)
-@_quiet
+@give(PORTIONS, ACCESS, TELLING)
 def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of many options
     """Go on with a run that was stopped, interrupted or killed; nothing that is done is done again.
 
@@ -161,7 +167,13 @@ def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of
     fanout resume census-20261122-120000.fanout --only-failed=busy
     """
     only = frozenset(Cause) if ANY in given["only_failed"] else frozenset(map(Cause, given["only_failed"]))
-    with RunFile.resume(run_file.absolute()) as file:
+    path, manner = run_file.absolute(), _Manner.of(given, only or None)
+    return concluded(lambda: _resume(path, manner), path, given["on_finish"], manner.voice)
+
+
+def _resume(run_file: Path, manner: _Manner) -> int:
+    given = manner.given
+    with RunFile.resume(run_file) as file:
         if not file.sittings():
             raise UsageError(f"the run was killed before it began: {run_file}; start it again with fanout run")
         told = file.facts()
@@ -171,8 +183,10 @@ def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of
             intent,
             mailboxes=replace(intent.mailboxes, access=access_of(given, intent.mailboxes.access)),
             workforce=replace(intent.workforce, **_said("workers", "chunk_size", "concurrency")),
+            **_said("window"),
         )
-        return _go_on(file, intent, _Manner(given["quiet"], given["accept_changes"], only or None))
+        check_open(intent.window, manner.notifier)
+        return _go_on(file, intent, manner)
 
 
 def _said(*names: str) -> dict[str, Any]:
@@ -196,12 +210,18 @@ def _return_to(directory: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Manner:
-    """How to go on."""
+    """How to go about it."""
 
-    quiet: bool
-    accept_changes: bool
+    #: What the command line gave.
+    given: dict[str, Any]
+    voice: Voice
+    notifier: Notifier
     #: Causes: visit what failed by one of them, and nothing else; None for all that has no outcome.
     only_failed: frozenset[Cause] | None = None
+
+    @classmethod
+    def of(cls, given: dict[str, Any], only_failed: frozenset[Cause] | None = None) -> Self:
+        return cls(given, voice_of(given), Notifier.of_environment(os.environ), only_failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +235,14 @@ class _Ready:
     todo: Todo | None = None
 
 
-def _start(file: RunFile, intent: Intent, given: dict[str, Any]) -> int:
-    sink = None
+def _start(file: RunFile, intent: Intent, manner: _Manner) -> int:
+    sink, given = None, manner.given
     try:
         with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
             roster, how = conductor.survey()
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
-            return _conduct(file, conductor, _Ready(intent, roster, how, sink), quiet=given["quiet"])
+            return _conduct(file, conductor, _Ready(intent, roster, how, sink), manner)
     except UsageError:  # a mistake leaves nothing
         if sink:
             sink.discard()
@@ -236,14 +256,19 @@ def _start(file: RunFile, intent: Intent, given: dict[str, Any]) -> int:
 
 
 def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
+    say = manner.voice.tell
     if uncertain := resuming.settle_uncertain(file):
         say(f"{uncertain:,} under way when the run was killed, of a job that writes: failed as {Cause.UNCERTAIN}")
     before, roster, only = file.before(), resuming.roster(file), manner.only_failed
     if not (sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count):
-        say(f"nothing is left to do: {file.path}")
-        say(summary.verdict(before.done, before.failed.total(), roster.count))
-        return _exit_code(before.done, before.failed, roster.count, intent.tolerated)
-    unchanged = resuming.survey(file, intent, accept_changes=manner.accept_changes)
+        manner.notifier.ready("nothing is left to do")
+        code, counts = (
+            _exit_code(before.done, before.failed, roster.count, intent.tolerated),
+            (*file.counts(), roster.count),
+        )
+        _sum_up(manner.voice, [f"nothing is left to do: {file.path}", summary.verdict(*counts)], counts, code)
+        return code
+    unchanged = resuming.survey(file, intent, accept_changes=manner.given["accept_changes"])
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
         say(f"changed, and accepted: {change}")
@@ -258,36 +283,51 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
         say("records that were written before the run stopped are not written to stdout again")
     say(f"{todo.count:,} of {roster.count:,} mailboxes are left")
     with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
-        return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), quiet=manner.quiet)
+        return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), manner)
 
 
-def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, *, quiet: bool) -> int:
-    say(f"run file: {file.path}")
+def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, manner: _Manner) -> int:
+    count, voice = ready.roster.count, manner.voice
+    voice.tell(f"run file: {file.path}", "begun", run_file=str(file.path), total=count)
     try:
-        with progress_of(file, ready.roster, quiet=quiet) as progress:
-            report = _run(conductor, ready, Outlet(progress, ready.sink))
+        report = _run(conductor, ready, file, manner)
     except StoppedError as error:
         facts.stopped(file, error)
-        for line in summary.of_stopped(file, error):
-            say(line)
+        _sum_up(voice, summary.of_stopped(file, error), (*file.counts(), count), error.exit_code)
         return error.exit_code
     facts.end(file, report)
-    for line in summary.of_report(report, file.path, file.leaks()):
-        say(line)
+    code, merge = _code_of(report, ready.intent), report.merge
+    _sum_up(voice, summary.of_report(report, file.path, file.leaks()), (merge.succeeded, merge.failed, count), code)
+    return code
+
+
+def _sum_up(voice: Voice, lines: Iterable[str], counts: tuple[int, int, int], code: int) -> None:
+    """Say the summary, of which the last line is the verdict."""
+    *before, verdict = lines
+    for line in before:
+        voice.tell(line)
+    voice.tell(verdict, "ended", **dict(zip(("done", "failed", "total"), counts, strict=True)), exit_code=code)
+
+
+def _code_of(report: Report, intent: Intent) -> int:
     if isinstance(report.stopped_by, Interrupted):
         return 128 + report.stopped_by.signal
     if isinstance(report.stopped_by, Error) and report.stopped_by.cause is Cause.CREDENTIALS:
         return CredentialsError.exit_code
     merge = report.merge
-    return _exit_code(merge.succeeded, merge.causes, ready.roster.count, ready.intent.tolerated)
+    return _exit_code(merge.succeeded, merge.causes, report.roster.count, intent.tolerated)
 
 
-def _run(conductor: Conductor, ready: _Ready, outlet: Outlet) -> Report:
-    try:
-        return conductor.run(ready.intent.task, ready.roster, ready.how, outlet, ready.todo)
-    finally:
-        if outlet.sink:
-            outlet.sink.close()
+def _run(conductor: Conductor, ready: _Ready, file: RunFile, manner: _Manner) -> Report:
+    given, voice, notifier, roster = manner.given, manner.voice, manner.notifier, ready.roster
+    with ExitStack() as stack:
+        if ready.sink:
+            stack.callback(ready.sink.close)
+        stack.enter_context(notifier)
+        helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
+        progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
+        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster.name))
+        return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 
 
 def _exit_code(done: int, causes: Counter[Cause], count: int, tolerated: tuple[str, ...]) -> int:

@@ -17,6 +17,7 @@ from fanout.machine import share_of_memory
 from fanout.names import read_names
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice
+from fanout.staff import MOST
 from workers.messages import MAX_MESSAGE, MAX_RESULT
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ PORTIONS: list[_Option] = [
     click.option(
         "-w",
         "--workers",
-        type=click.IntRange(1, 4096),
+        type=click.IntRange(1, MOST),
         metavar="N",
         help="Worker processes; by default one a core.",
     ),

@@ -22,8 +22,8 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, Self
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import multiprocess
@@ -38,6 +38,9 @@ from workers import template
 from workers.linux import DUMP, is_ending, resident
 from workers.messages import Begin, FrameError, Message, add_frame
 from workers.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Bytes read from a pipe at a time: all that it holds. Asking for more costs more: a buffer beyond 128 KiB is mapped anew.
 READ_BYTES = 2**16
@@ -63,7 +66,7 @@ class ProcessEngine:
         lanes: int = 1,
         guard: AbstractContextManager[object] | None = None,
     ) -> None:
-        """For up to `count` workers. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe.
+        """For up to `count` workers, or as many as there is made room for. `start_method`: `fork`, `spawn`, or None for fork wherever that is safe.
 
         `lanes`: mailboxes that each visits at a time. `guard`: a lock that `wait` holds but for when it waits; threads that hold it may
         give commands while another one waits. None where one thread does it all.
@@ -71,7 +74,7 @@ class ProcessEngine:
         self._guard = guard or nullcontext()
         self._method = start_method or "fork"
         self._lanes = lanes
-        machine.allow_descriptors(count * machine.DESCRIPTORS_EACH + machine.DESCRIPTORS_ELSE)
+        _allow(count)
         self._slots = Slots.create(count * lanes)
         self._workers: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
@@ -115,6 +118,13 @@ class ProcessEngine:
         os.close(stderr)
         self._open(number, inbox, outbox, words)
         self.send(number, begin)
+
+    def make_room(self, count: int) -> None:
+        """Be able to have workers of numbers below `count`. Raises UsageError where the machine does not allow so many."""
+        if count * self._lanes > self._slots.count:
+            machine.check_limits(count)
+            _allow(count)
+            self._slots.grow(count * self._lanes)
 
     # What is asked of a worker that has ended is not done: the news of its end is on its way to whoever asks.
 
@@ -187,7 +197,7 @@ class ProcessEngine:
     def wait(self, timeout: float | None) -> list[Event]:
         """What happened, in order; waits up to `timeout` seconds for the first of it. None waits for ever.
 
-        Returns early, perhaps with nothing, when something is written to `wake`.
+        Returns early, perhaps with nothing, when something is written to `wake`, or can be read from what it attends to.
         """
         for worker in self._posted:
             self._write(worker)
@@ -203,8 +213,16 @@ class ProcessEngine:
         events, self._events = self._events, []
         return events
 
+    @contextmanager
+    def attending(self, source: int) -> Iterator[None]:
+        """Have `wait` return early while there is something to be read from the descriptor `source`, which is for others
+        to read."""
+        self._selector.register(source, selectors.EVENT_READ)
+        yield
+        self._selector.unregister(source)
+
     def _look(self, key: selectors.SelectorKey, mask: int) -> bool:
-        """Do what one ready descriptor asks for. True when it is `wake`."""
+        """Do what one ready descriptor asks for. True when `wait` is to return, whatever else there is."""
         what = key.data
         if isinstance(what, Worker):
             if mask & selectors.EVENT_WRITE:
@@ -216,7 +234,8 @@ class ProcessEngine:
         elif key.fileobj is self._control:
             self._hear_template()
         else:
-            self._woken.recv(READ_BYTES)
+            if key.fileobj is self._woken:
+                self._woken.recv(READ_BYTES)
             return True
         return False
 
@@ -403,12 +422,14 @@ class ProcessEngine:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
-    def finish(self) -> None:
-        """Let every worker end its session and leave; those that take too long are left to `close`."""
+    def finish(self) -> list[Event]:
+        """Let every worker end its session and leave, and tell of it; those that take too long are left to `close`."""
         for number in list(self._workers):
             self.retire(number)
-        while self._workers and self.wait(PATIENCE):
-            pass
+        last: list[Event] = []
+        while self._workers and (events := self.wait(PATIENCE)):
+            last += events
+        return last
 
     def close(self) -> None:
         """End every process that is left, at once, and give back what was held. May be called again."""
@@ -421,6 +442,11 @@ class ProcessEngine:
             self._woken.close()
             self.wake.close()
             self._slots.close()
+
+
+def _allow(workers: int) -> None:
+    """Have this process hold the descriptors of so many workers, as far as the machine lets it."""
+    machine.allow_descriptors(workers * machine.DESCRIPTORS_EACH + machine.DESCRIPTORS_ELSE)
 
 
 def _safe_method(method: str) -> str:

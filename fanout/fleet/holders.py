@@ -22,6 +22,8 @@ from fanout.crew import State
 from fanout.events import (
     Babbled,
     Begun,
+    Closed,
+    Continued,
     DumpStacks,
     Ended,
     Event,
@@ -29,7 +31,9 @@ from fanout.events import (
     Interrupted,
     KillWorker,
     Looked,
+    Paused,
     Reading,
+    Resized,
     StartWorker,
 )
 from fanout.fate import last_words
@@ -194,8 +198,8 @@ class Holders:
                 for number in [*self._to_look_at]:
                     self._mind(number)
                 return commands
-            case Interrupted():
-                return []
+            case Interrupted() | Closed() | Paused() | Continued() | Resized():
+                return []  # which are asked of a run
 
     def _mind(self, number: int) -> None:
         """Note what has become of a worker, so that nobody has to look at all of them."""

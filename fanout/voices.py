@@ -1,0 +1,114 @@
+"""How a run says what happens: in lines for people, or as JSON, an object a line, for whoever collects logs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.events import Ended, Retry, Settle, StartWorker
+from fanout.progress import Occasions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from workers.messages import Error
+
+#: What is told of by whoever was asked for more words.
+Happened = StartWorker | Ended | Retry | Settle
+
+
+class Voice(Protocol):
+    """Says each thing once."""
+
+    def tell(self, line: str, event: str = "message", **fields: object) -> None:
+        """Say the line to people; to machines say it with the name of the event, and what it is about."""
+        ...
+
+
+class Lines:
+    """For people."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+
+    def tell(self, line: str, event: str = "message", **fields: object) -> None:  # noqa: ARG002 - the line has them
+        self._say(line)
+
+
+class Objects:
+    """For machines: `{"time": ..., "event": ..., "message": ..., ...}`."""
+
+    def __init__(self, say: Callable[[str], object], clock: Callable[[], datetime]) -> None:
+        self._say = say
+        self._clock = clock
+
+    def tell(self, line: str, event: str = "message", **fields: object) -> None:
+        time = self._clock().isoformat(timespec="milliseconds")
+        self._say(json.dumps({"time": time, "event": event, "message": line, **fields}, default=str))
+
+
+class Measured:
+    """Progress as objects, as often as lines are said."""
+
+    def __init__(self, count: int, voice: Voice) -> None:
+        self._occasions = Occasions(count)
+        self._voice = voice
+
+    def show(self, now: float, settled: int, failed: int) -> None:
+        if figures := self._occasions.due(now, settled, failed):
+            told = {"settled": settled, "failed": failed, "total": figures.count}
+            self._voice.tell(
+                figures.words, "progress", **told, rate=round(figures.rate, 1), seconds_left=figures.seconds_left
+            )
+
+    def draining(self) -> None:
+        self._voice.tell("interrupted: the mailboxes under way are finished", "draining")
+
+
+class Journal(Protocol):
+    """Is told what happens to workers and to mailboxes that fail."""
+
+    def note(self, happened: Happened) -> None: ...
+
+
+class NoJournal:
+    """Keeps it to itself."""
+
+    def note(self, happened: Happened) -> None:
+        """Nothing is said."""
+
+
+class Chronicle:
+    """Says all of it."""
+
+    def __init__(self, voice: Voice, name: Callable[[int], str]) -> None:
+        """`name`: of the mailbox of an ordinal."""
+        self._voice = voice
+        self._name = name
+
+    def note(self, happened: Happened) -> None:
+        match happened:
+            case StartWorker(worker):
+                self._voice.tell(f"worker {worker} is started", "worker_started", worker=worker)
+            case Ended(worker=worker, how=how, at=at):
+                names = [self._name(ordinal) for ordinal in at]
+                where = f" at {', '.join(names)}" if names else ""
+                self._voice.tell(
+                    f"worker {worker} ended{where}: {how}", "worker_ended", worker=worker, how=how, mailboxes=names
+                )
+            case Retry(ordinal=ordinal, attempt=attempt, error=error):
+                self._attempt("retry", ordinal, attempt, error)
+            case Settle(ordinal=ordinal, attempts=attempt, error=error):
+                self._attempt("failed", ordinal, attempt, error)
+
+    def _attempt(self, event: str, ordinal: int, attempt: int, error: Error) -> None:
+        name, follows = self._name(ordinal), ", another one follows" if event == "retry" else ""
+        self._voice.tell(
+            f"{name}: attempt {attempt} failed{follows}: {error.cause}: {error.message}",
+            event,
+            mailbox=name,
+            attempt=attempt,
+            cause=str(error.cause),
+            error=error.message,
+        )

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from fanout.events import Ended, Retry, Settle, StartWorker
+from fanout.progress import FIRST
+from fanout.voices import Chronicle, Happened, Lines, Measured, NoJournal, Objects
+from workers.causes import Cause
+from workers.messages import Error
+
+NOON = datetime(2026, 11, 25, 12, 0, 0, 250_000, tzinfo=UTC)
+BUSY = Error("Busy", "later, please", Cause.BUSY, retryable=True)
+
+
+def objects(said: list[str]) -> Objects:
+    return Objects(said.append, lambda: NOON)
+
+
+def test_people_are_told_the_line_alone() -> None:
+    said: list[str] = []
+
+    Lines(said.append).tell("run file: r.fanout", "begun", total=5)
+
+    assert said == ["run file: r.fanout"]
+
+
+def test_machines_are_told_the_time_the_event_and_all_that_it_is_about() -> None:
+    said: list[str] = []
+    voice = objects(said)
+
+    voice.tell("run file: r.fanout", "begun", total=5)
+    voice.tell("two\nlines")
+
+    assert [json.loads(line) for line in said] == [
+        {"time": "2026-11-25T12:00:00.250+00:00", "event": "begun", "message": "run file: r.fanout", "total": 5},
+        {"time": "2026-11-25T12:00:00.250+00:00", "event": "message", "message": "two\nlines"},
+    ]
+    assert not any("\n" in line for line in said)
+
+
+def test_progress_is_told_in_figures_as_often_as_in_lines() -> None:
+    said: list[str] = []
+    progress = Measured(1000, objects(said))
+    for now, settled in ((0.0, 0), (FIRST - 0.1, 99), (FIRST, 100), (FIRST + 1, 120)):
+        progress.show(now, settled, 7)
+
+    (told,) = [json.loads(line) for line in said]
+    assert {name: told[name] for name in ("event", "settled", "failed", "total", "rate", "seconds_left")} == {
+        "event": "progress",
+        "settled": 100,
+        "failed": 7,
+        "total": 1000,
+        "rate": 20.0,
+        "seconds_left": 45.0,
+    }
+
+
+def test_a_run_that_drains_says_so_to_machines() -> None:
+    said: list[str] = []
+
+    Measured(1000, objects(said)).draining()
+
+    assert json.loads(said[0])["event"] == "draining"
+
+
+HAPPENED: list[Happened] = [
+    StartWorker(2),
+    Ended(2, "SIGKILL", (5, 7)),
+    Ended(3, "exit code 0", ()),
+    Retry(5, 1, 0.1, BUSY),
+    Settle(2, 7, 3, 0.1, BUSY),
+]
+
+
+def test_a_chronicle_has_a_line_for_each_worker_and_each_attempt_that_failed() -> None:
+    said: list[str] = []
+    chronicle = Chronicle(Lines(said.append), "box-{}".format)
+    for each in HAPPENED:
+        chronicle.note(each)
+
+    assert said == [
+        "worker 2 is started",
+        "worker 2 ended at box-5, box-7: SIGKILL",
+        "worker 3 ended: exit code 0",
+        "box-5: attempt 1 failed, another one follows: busy: later, please",
+        "box-7: attempt 3 failed: busy: later, please",
+    ]
+
+
+def test_a_chronicle_for_machines_names_worker_mailbox_and_cause() -> None:
+    said: list[str] = []
+    chronicle = Chronicle(objects(said), "box-{}".format)
+    for each in HAPPENED:
+        chronicle.note(each)
+
+    told = [json.loads(line) for line in said]
+    assert [each["event"] for each in told] == ["worker_started", "worker_ended", "worker_ended", "retry", "failed"]
+    assert (told[1]["worker"], told[1]["mailboxes"], told[1]["how"]) == (2, ["box-5", "box-7"], "SIGKILL")
+    assert (told[3]["mailbox"], told[3]["attempt"], told[3]["cause"]) == ("box-5", 1, "busy")
+
+
+def test_where_nobody_asked_for_more_words_there_are_none() -> None:
+    journal = NoJournal()
+
+    for each in HAPPENED:
+        journal.note(each)
+
+    assert vars(journal) == {}
