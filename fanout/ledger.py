@@ -99,6 +99,10 @@ class Ledger(Protocol):
         """Take the lives that have changed, and where every worker stands that has a process; all others have none."""
         ...
 
+    def pause(self, since: float | None) -> None:
+        """Take since when the run is paused; None from when it goes on."""
+        ...
+
     def before(self) -> Before:
         """What was taken in earlier sittings."""
         ...
@@ -179,6 +183,9 @@ class TemporaryLedger:
 
     def muster(self, changed: list[Life], standings: list[Standing]) -> None:
         """Nobody watches this run from elsewhere."""
+
+    def pause(self, since: float | None) -> None:
+        """Nobody watches this run."""
 
     def before(self) -> Before:
         return Before()

@@ -46,7 +46,7 @@ class LiveView:
 
         failed += self._failed_before
         overview = self._observer.look(self._file, self._roster, now, (settled - failed, failed))
-        self._screen.draw(partial(drawing, msgspec.structs.replace(overview, note=self._note)))
+        self._screen.draw(partial(drawing, msgspec.structs.replace(overview, note=self._note or overview.note)))
 
     def draining(self) -> None:
         self._note = DRAINING

@@ -154,7 +154,10 @@ class Loop:
             except UsageError as error:
                 return Answer(str(error), heeded=False)
         self._handle([event], now)
-        return answer(call.order, before, self._dispatch.standing)
+        after = self._dispatch.standing
+        if after.paused != before.paused:
+            self._merge.pause(now if after.paused else None)
+        return answer(call.order, before, after)
 
     def _handle(self, events: list[Event], now: float) -> None:
         for event in events:

@@ -78,6 +78,10 @@ class Merge:
         """Take what is known of the workers; a commit follows."""
         self._ledger.muster(list(changed), list(standings))
 
+    def pause(self, since: float | None) -> None:
+        """Take since when the run is paused, for whoever watches it; None from when it goes on."""
+        self._ledger.pause(since)
+
     def commit(self) -> None:
         """Make durable all that was accepted. The sink comes first: it may be ahead of the ledger, never behind it."""
         if self._sink:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.estimate import Rates
+from fanout.estimate import Rates, rough
 from fanout.overview import Overview, Place, Trouble
 
 if TYPE_CHECKING:
@@ -63,12 +63,17 @@ class Observer:
             self._places(standings, roster),
             [_trouble(failure) for failure in file.latest_failures(FAILURES)],
             max((standing.at for standing in standings), default=None),
+            _pause(file.paused_since(), now),
         )
 
     def _places(self, standings: list[Standing], roster: Roster) -> list[Place]:
         at = {standing.ordinal for standing in standings if standing.ordinal is not None}
         self._names = {ordinal: self._names.get(ordinal) or roster.name(ordinal) for ordinal in at}
         return [_place(standing, self._names) for standing in standings]
+
+
+def _pause(since: float | None, now: float) -> str:
+    return "" if since is None else f"paused for {rough(now - since)}; fanout ctl RUN continue goes on with it"
 
 
 def _place(standing: Standing, names: dict[int, str]) -> Place:

@@ -73,8 +73,18 @@ class RunFile(DurableFile):
         """All that was told."""
         return {name: json.loads(value) for name, value in self._query("SELECT name, value FROM run")}
 
+    def pause(self, since: float | None) -> None:
+        self.tell(paused=since)
+
+    def paused_since(self) -> float | None:
+        """Since when the run is paused, in seconds since the epoch; None while it is not."""
+        told = next(self._query("SELECT value FROM run WHERE name = 'paused'"), ("null",))
+        since: float | None = json.loads(told[0])
+        return since
+
     def sit_down(self, sitting: Sitting) -> None:
-        """Write down that a process works on the run now."""
+        """Write down that a process works on the run now, which is not paused."""
+        self.pause(None)
         row = sitting.row()
         statement = f"INSERT INTO sittings ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
         self._execute_many(statement, [tuple(row.values())])

@@ -155,6 +155,9 @@ class FakeLedger:
     def muster(self, changed: list[Life], standings: list[Standing]) -> None:
         self.taken.append((changed, standings))
 
+    def pause(self, since: float | None) -> None:
+        self.taken.append(("paused", since))
+
     def before(self) -> Before:
         return self.earlier
 

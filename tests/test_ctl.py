@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fanout.runfile import RunFile
 from tests.test_cli import fanout
 from tests.test_cli_resume import running
 
@@ -103,6 +104,15 @@ def test_a_run_that_is_paused_can_be_interrupted(folder: Path, gated: subprocess
 
     assert ending(gated)[-1] == "1 done, 0 failed, of 40"
     assert gated.returncode == 143
+    assert pause_of(folder) is not None
+    assert fanout(folder, "resume", "r.fanout").returncode == 0
+    assert pause_of(folder) is None
+
+
+def pause_of(folder: Path) -> float | None:
+    """Since when the run file says that its run is paused."""
+    with RunFile.open(folder / "r.fanout") as file:
+        return file.paused_since()
 
 
 def test_more_workers_than_the_machine_has_room_for_are_refused_and_the_run_goes_on(

@@ -104,3 +104,13 @@ def test_a_name_is_asked_for_once_as_long_as_a_worker_stays_at_its_mailbox(file:
         observer.look(file, roster, 1000.0, (0, 0))
 
     assert asked == [17, 18]
+
+
+def test_a_pause_is_told_of_with_its_length_until_the_run_goes_on(file: RunFile) -> None:
+    observer = Observer(file.facts())
+    notes = []
+    for since in (None, 400.0, None):
+        file.pause(since)
+        notes.append(observer.look(file, ROSTER, 1000.0, (0, 0)).note)
+
+    assert notes == ["", "paused for 10 min; fanout ctl RUN continue goes on with it", ""]
