@@ -56,11 +56,12 @@ def _entry(file: RunFile) -> Entry:
         done,
         failed,
         count,
-        _state(file, left=count - done - failed),
+        state_of(file, left=count - done - failed),
     )
 
 
-def _state(file: RunFile, left: int) -> str:
+def state_of(file: RunFile, left: int) -> str:
+    """How a run stands that has so many mailboxes left: `finished`, `at work`, or why it is neither."""
     sittings = file.sittings()
     if not sittings:
         return "never begun"

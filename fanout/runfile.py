@@ -23,6 +23,7 @@ from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
 from fanout.musters import Musters
 from fanout.outcomes import Outcome, read_records
+from fanout.retrospect import Retrospect
 from fanout.schema import SETTLED
 from fanout.sitting import Sitting
 from fanout.work import Todo
@@ -61,6 +62,8 @@ class RunFile(DurableFile):
         self._at_risk: set[int] = set()
         #: What is told of the workers.
         self.musters = Musters(self._query, self._execute_many)
+        #: What is told of how the run went.
+        self.retrospect = Retrospect(self._query)
 
     # --- facts --------------------------------------------------------------------------------------------------------
 

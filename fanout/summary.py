@@ -32,7 +32,7 @@ def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> It
     yield from leaks.in_words(leaked)
     if merge.failed:
         yield from _causes(merge.causes)
-        yield f"each of them: fanout show {shlex.quote(str(path))} --failed"
+        yield f"each of them: {to_see_failures(path)}"
     if report.stopped_by:
         yield f"stopped early: {facts.stopped_by(report)}"
     yield from _ending(merge.succeeded, merge.failed, report.roster.count, path)
@@ -185,7 +185,7 @@ def _causes(causes: Counter[Any]) -> Iterable[str]:
 def _retries(file: RunFile) -> Iterator[str]:
     """The command that visits again what failed, cause by cause."""
     for cause, _ in file.before().failed.most_common():
-        yield f"  to visit them again: fanout resume {shlex.quote(str(file.path))} --only-failed={cause}"
+        yield f"  to visit them again: {to_visit_again(file.path, cause)}"
 
 
 def of_slowest(file: RunFile, count: int) -> Iterator[str]:
@@ -196,8 +196,28 @@ def of_slowest(file: RunFile, count: int) -> Iterator[str]:
 
 def _ending(done: int, failed: int, count: int, path: Path) -> Iterator[str]:
     if done + failed < count:
-        yield f"to go on with it: fanout resume {shlex.quote(str(path))}"
+        yield f"to go on with it: {to_go_on(path)}"
     yield verdict(done, failed, count)
+
+
+def to_go_on(path: Path) -> str:
+    """The command that goes on with a run."""
+    return f"fanout resume {shlex.quote(str(path))}"
+
+
+def to_visit_again(path: Path, cause: str) -> str:
+    """The command that visits again what failed by a cause."""
+    return f"{to_go_on(path)} --only-failed={cause}"
+
+
+def to_show(path: Path) -> str:
+    """The command that shows a run."""
+    return f"fanout show {shlex.quote(str(path))}"
+
+
+def to_see_failures(path: Path) -> str:
+    """The command that names each mailbox that failed."""
+    return f"{to_show(path)} --failed"
 
 
 def verdict(done: int, failed: int, count: int) -> str:

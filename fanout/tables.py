@@ -10,14 +10,13 @@ are JSON in one cell. In Parquet nested results are nested columns, and numbers 
 from __future__ import annotations
 
 import csv
-import os
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanout.errors import StoppedError, UsageError
+from fanout.errors import UsageError
+from fanout.whole import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +36,7 @@ def write_csv(path: Path, outcomes: Callable[[], Iterator[Outcome]]) -> None:
     """Write the outcomes as CSV (RFC 4180, UTF-8). Raises StoppedError when the disk takes no more."""
     names = dict.fromkeys(name for outcome in outcomes() for name, _ in _cells(outcome))
     columns = [*FIRST, *names, *LAST]
-    with _written(path) as new, open(new, "w", newline="", encoding="utf-8") as file:
+    with whole_file(path, "the results") as new, open(new, "w", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, columns, restval="")
         rows.writeheader()
         rows.writerows(map(_flat, outcomes()))
@@ -56,7 +55,7 @@ def write_parquet(path: Path, outcomes: Callable[[], Iterator[Outcome]]) -> None
         schema = pyarrow.unify_schemas(
             [pyarrow.Table.from_pylist(rows).schema for rows in _pages(outcomes())], promote_options="permissive"
         )
-        with _written(path) as new, parquet.ParquetWriter(new, schema) as writer:
+        with whole_file(path, "the results") as new, parquet.ParquetWriter(new, schema) as writer:
             for rows in _pages(outcomes()):
                 writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
@@ -104,16 +103,3 @@ def _nested(outcome: Outcome) -> dict[str, Any]:
     if row["error"]:
         row["error"].pop("traceback", None)
     return row
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[Path]:
-    """A file under another name until it is whole."""
-    new = path.with_name(f".{path.name}.anew")
-    try:
-        yield new
-        os.replace(new, path)
-    except OSError as error:
-        raise StoppedError(f"the results can't be written: {path}: {error.strerror}") from error
-    finally:
-        new.unlink(missing_ok=True)

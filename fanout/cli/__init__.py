@@ -20,6 +20,7 @@ from fanout.cli.doctoring import doctor
 from fanout.cli.explaining import jobs
 from fanout.cli.finishing import exit_code
 from fanout.cli.looking import export, mailboxes, plan, show
+from fanout.cli.reporting import report
 from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run
 from fanout.cli.serving import serve
@@ -80,6 +81,7 @@ for _command in (
     plan,
     export,
     show,
+    report,
     bench,
     runs,
     diff,
