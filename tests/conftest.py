@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.processes import below
+from workers.mapi import subsystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,12 @@ _taken: Counter[str] = Counter()
 def a_long_test_may_be_long(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("long"):
         faulthandler.dump_traceback_later(LONGEST, exit=True)
+
+
+@pytest.fixture(autouse=True)
+def process_without_mapi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins as a process does in which nobody has called MAPIInitialize."""
+    monkeypatch.setattr(subsystem, "_SUBSYSTEM", subsystem.Subsystem())
 
 
 @pytest.fixture(autouse=True)
