@@ -6,14 +6,13 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
-from fanout import facts, jobs, notebook
+from fanout import jobs
 from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
 from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
 from fanout.progress import Silent
 from fanout.roster import Choice
-from fanout.summary import totals_in_words
 from workers.access import ANYBODY, Access
 from workers.messages import OnLeak, Recording
 
@@ -99,8 +98,10 @@ class Found:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the first outcomes, the totals, failures by cause, and what ended the run early."""
+        from fanout import facts, notebook, summary  # a script would wait for them, and show nothing
+
         stopped = facts.stopped_by(self._report)
-        below = [*notebook.causes_in_words(self._report.merge.causes), *totals_in_words(self.totals)]
+        below = [*notebook.causes_in_words(self._report.merge.causes), *summary.totals_in_words(self.totals)]
         below += [f"stopped early: {stopped}"] if stopped else []
         return notebook.of_outcomes(repr(self)[1:-1], self, len(self), below)
 
