@@ -51,6 +51,7 @@ WRAPPERS = {
     "regex": {"workers/jobs/search.py"},
     "jinja2": {"fanout/report/page.py"},
     "markupsafe": {"fanout/report/visible.py"},
+    "distributed": {"fanout/engines/berth.py", "fanout/engines/cluster.py"},
     "sqlite3": {"fanout/comparison.py", "fanout/durable.py", "fanout/names.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
