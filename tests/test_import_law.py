@@ -60,6 +60,7 @@ WRAPPERS = {
         "fanout/cli/comparing.py",
         "fanout/cli/completing.py",
         "fanout/cli/doctoring.py",
+        "fanout/cli/engine.py",
         "fanout/cli/explaining.py",
         "fanout/cli/finishing.py",
         "fanout/cli/looking.py",
