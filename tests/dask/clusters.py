@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 from pathlib import Path
@@ -67,14 +66,6 @@ def program(text: str, *words: str) -> subprocess.Popen[str]:
 def is_tracker(process: psutil.Process) -> bool:
     """Whether it is what multiprocess keeps beside the processes that it spawns."""
     return "resource_tracker" in _words(process)
-
-
-def have_ended(ends: list[int], seconds: float) -> bool:
-    """Whether all these processes end within that time. Takes their descriptors."""
-    ready = [bool(select.select([end], [], [], seconds)[0]) for end in ends]
-    for end in ends:
-        os.close(end)
-    return all(ready)
 
 
 class Cluster:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.chaos.outside import assert_every_mailbox_has_one_outcome, assert_sink_follows, totals
-from tests.chaos.running import Running
+from tests.chaos.running import Running, kill_one
 from tests.dask.clusters import Cluster, is_tracker
 
 pytestmark = pytest.mark.spawns
@@ -71,14 +71,3 @@ def suffer(running: Running, cluster: Cluster, chaos: Chaos) -> tuple[Counter[st
             cluster.add()
     code, said = running.finish()
     return killed, code, said
-
-
-def kill_one(living: list[psutil.Process], random: Random) -> int:
-    """Kill one of them, whichever; 0 when there is none."""
-    if not living:
-        return 0
-    try:
-        random.choice(living).kill()
-    except psutil.NoSuchProcess:
-        return 0
-    return 1
