@@ -89,7 +89,7 @@ class Cluster:
     def __init__(self, client: Client, purpose: str, own: LocalCluster | None = None) -> None:
         """`purpose`: what the workers are for, as Dask's dashboard shows it. `own`: the cluster, where it was started here.
 
-        Raises UsageError for a cluster without free sessions, or with another fanout.
+        Raises UsageError for a cluster without free sessions, or with another fanout; StoppedError where it does not answer.
         """
         self._client = client
         self._own = own
@@ -104,8 +104,10 @@ class Cluster:
         self.loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
         try:
             self._free: int = self.run(self._first_look()).result()
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                raise StoppedError(f"the Dask cluster does not tell what it has: {error!r}") from error
             raise
 
     @classmethod
@@ -296,7 +298,7 @@ class Cluster:
                 await wait([task])
         except CancelledError:  # the scheduler is lost, and the berth need not be: its line tells
             await asyncio.Event().wait()
-        return "" if task.status == "finished" else f"its task failed: {task.exception()!r}"
+        return "" if task.status == "finished" else f"its task failed: {await task.exception()!r}"
 
     async def withdraw(self, task: Any) -> None:  # noqa: ANN401 - as above
         """Have Dask forget a task, which has ended or will be begun nowhere."""

@@ -13,8 +13,9 @@ import pytest
 
 from fanout.conduct import Workforce
 from fanout.crew import LOST
+from fanout.engines.berth import Manner
 from fanout.engines.cluster import Certificates, Cluster
-from fanout.engines.dask import DaskEngine
+from fanout.engines.dask import NO_BERTH, DaskEngine
 from fanout.events import Babbled, Ended, Event, Heard, Spot
 from tests.dask import clusters
 from tests.test_engine import LIMIT, SEVENTH, begin, have_ended, the_end, until, visit
@@ -168,6 +169,17 @@ def test_a_job_that_is_not_there_is_said_to_be_missing(engine: DaskEngine) -> No
     (unable,) = (event.message for event in until(engine, Ended) if isinstance(event, Heard))
     assert isinstance(unable, Unable)
     assert "'/nowhere/mine.py' is no Python file" in unable.error.message
+
+
+def test_a_task_that_fails_tells_why(cluster: Cluster) -> None:
+    engine = DaskEngine(cluster, Manner(lanes=0), "a test")
+    engine.start(0, begin("number"))
+
+    end = the_end(engine)
+    engine.close()
+
+    assert (end.how, end.at) == (NO_BERTH, ())
+    assert end.words.startswith("its task failed: ValueError('cannot mmap an empty file')")
 
 
 def test_tasks_have_names_that_can_be_read(engine: DaskEngine, cluster: Cluster) -> None:

@@ -237,6 +237,19 @@ def test_a_scheduler_that_does_not_answer_stops_the_run(monkeypatch: pytest.Monk
         Cluster.at("tcp://127.0.0.1:1", Certificates(), "a test")
 
 
+def test_a_cluster_that_does_not_tell_what_it_has_stops_the_run(
+    dask: clusters.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cluster, "_look", never)
+
+    with pytest.raises(StoppedError, match="the Dask cluster does not tell what it has: TimeoutError"):
+        Cluster.at(dask.scheduler, Certificates(), "a test")
+
+
+async def never(_: Cluster) -> None:
+    raise TimeoutError
+
+
 def test_the_engine_and_its_scheduler_are_of_a_sitting_and_not_of_the_run(
     dask: clusters.Cluster, tmp_path: Path
 ) -> None:
