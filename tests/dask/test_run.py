@@ -106,7 +106,7 @@ def test_a_mailbox_that_always_takes_its_dask_worker_along_is_found_and_named(tm
     ]
 
 
-@pytest.mark.parametrize("first", ["processes", "dask"])
+@pytest.mark.parametrize("first", ["processes", pytest.param("dask", marks=pytest.mark.long)])
 def test_a_run_that_was_begun_by_one_engine_is_ended_by_the_other(
     dask: clusters.Cluster, tmp_path: Path, first: str
 ) -> None:
