@@ -167,7 +167,8 @@ def _kill(command: Command, most: int, every: float) -> int:
 @main.command()
 @click.option("--limits", default="0.5,1,2,5", show_default=True, help="Values of --timeout, seconds.")
 @click.option("--count", default=10, show_default=True, help="Mailboxes that hang, for each limit.")
-def hangs(limits: str, count: int) -> None:
+@click.option("--engine", default="processes", show_default=True, help="Or dask: a cluster on this machine.")
+def hangs(limits: str, count: int, engine: str) -> None:
     """How soon a hang ends."""
     print(f"{machine()}\n\n| limit, s | ended after, s, median | most | median / limit | most / limit |")
     print("| --- | --- | --- | --- | --- |")
@@ -185,6 +186,8 @@ def hangs(limits: str, count: int) -> None:
                 limit,
                 "--retries",
                 "0",
+                "--engine",
+                engine,
                 "-a",
                 f"folder={seen}",
             )

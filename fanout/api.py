@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +12,7 @@ from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
 from fanout.progress import Silent
 from fanout.roster import Choice
+from fanout.workplace import THIS_MACHINE, Workplace
 from workers.access import ANYBODY, Access
 from workers.messages import OnLeak, Recording
 
@@ -130,6 +130,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     concurrency: int = 1,
     on_leak: OnLeak | str = OnLeak.RECLAIM,
     access: Access = ANYBODY,
+    workplace: Workplace = THIS_MACHINE,
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
@@ -141,6 +142,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
     has open and visits at a time, in threads, so that the job must not mind being called in several at once. `on_leak`:
     what becomes of interfaces that the job got from `mailbox.store` and did not release: `reclaim`, `fail` or `warn`. `access`: the account that opens the mailboxes of a real server.
+    `workplace`: where workers work, by default this machine; or a `fanout.engines.cluster.Cluster`, of which `workers` are by default all free sessions.
 
     A mailbox that can't be opened, or for which the job raises, is a failed outcome, not an exception. Ctrl-C ends the run
     and gives what is there: `stopped_by` says so. Raises UsageError for what can't be run, StoppedError when the server
@@ -159,14 +161,13 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     source = "the names given" if mailboxes is not None else ""
     wanted = Mailboxes(server, Choice(limit=limit), mailboxes, source, access)
     force = Workforce(
-        chunk_size=chunk_size,
+        workplace.workers if workers is None else workers,
+        chunk_size,
         separate_connections=separate_connections,
         start_method=start_method,
         concurrency=concurrency,
     )
-    if workers is not None:
-        force = replace(force, workers=workers)
     ledger = TemporaryLedger(recording)
-    with Conductor(wanted, force, ledger) as conductor:
+    with Conductor(wanted, force, ledger, workplace) as conductor:
         roster, how = conductor.survey()
         return Found(conductor.run(told, roster, how, Outlet(Silent())), ledger)

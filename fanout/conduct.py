@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fanout import jobs
 from fanout.dispatch import Dispatch
-from fanout.engines.processes import ProcessEngine
 from fanout.errors import UsageError
 from fanout.helm import UNSTEERED, Helm
 from fanout.listing import Listing
@@ -19,6 +18,7 @@ from fanout.partition import partition
 from fanout.policy import Policy
 from fanout.roster import Choice, Roster
 from fanout.voices import Journal, NoJournal
+from fanout.workplace import THIS_MACHINE, Workplace
 from workers.access import ANYBODY, Access
 from workers.causes import Cause
 from workers.child import is_worker
@@ -104,7 +104,9 @@ class Report:
 class Conductor:
     """Leads a run, or the plan of one. A context manager: on leaving it no process is left."""
 
-    def __init__(self, mailboxes: Mailboxes, workforce: Workforce, ledger: Ledger) -> None:
+    def __init__(
+        self, mailboxes: Mailboxes, workforce: Workforce, ledger: Ledger, workplace: Workplace = THIS_MACHINE
+    ) -> None:
         """Nothing is started yet. Raises UsageError for a server's URL or a number of workers that can't be used."""
         if is_worker():
             raise UsageError(
@@ -123,7 +125,7 @@ class Conductor:
         self._ledger = ledger
         #: Mailboxes that a session can hold, known when the roster is; None for no ceiling.
         self.capacity: int | None = None
-        self._engine = ProcessEngine(workforce.workers, workforce.start_method, workforce.concurrency)
+        self._engine = workplace.engine(workforce)
 
     def __enter__(self) -> Self:
         return self

@@ -24,6 +24,9 @@ LEFT = "exit code 0"
 #: How a worker ends that closed its pipe, or whose job did, and lived on: it was killed for it.
 HUNG_UP = "closed its pipe"
 
+#: How a worker ends that lived on another machine, of which nothing is heard any more: where it was is not known.
+LOST = "the loss of its Dask worker"
+
 #: Seconds of work that may wait in a worker's pipe: more than it takes the parent to hear that a chunk is done and to send
 #: the next one. Of chunks that are not as short one waits.
 HORIZON = 0.001
@@ -173,9 +176,9 @@ class Worker(msgspec.Struct):
         Nonsense, and the end of the pipe, are noticed some quick mailboxes after the one whose job is to blame, and
         nothing behind them is heard: each that the worker had begun, and had not told of before, may have done it. And
         what one of several lanes did may end the worker a moment later, when the lane is at another mailbox: so those
-        that it had first are suspects, too.
+        that it had first are suspects, too. Of one that was lost with its machine nobody can say what it had begun.
         """
-        if self.state is State.DYING or how == HUNG_UP:
+        if self.state is State.DYING or how in {HUNG_UP, LOST}:
             return self._begun(at)
         found = {ordinal for ordinal in at if any(ordinal in flight for flight in self.flights)}
         if self.uncertain or self.lanes == 1 or how == LEFT:

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
-from fanout.crew import Crew, Flight, State, Worker, fold_of
+from fanout.crew import LOST, Crew, Flight, State, Worker, fold_of
 from fanout.endings import Reach
 from fanout.events import (
     Babbled,
@@ -334,7 +334,7 @@ class Dispatch:
         self._watch.forget(event.worker)
         if blamed or (left and worker.told):
             self._staff.did_something()
-        elif not worker.asked:
+        elif not worker.asked and event.how != LOST:  # all that a machine had are lost with it, whatever they did
             self.stopped_by = self.stopped_by or self._staff.ended_in_vain(event, now)
         self._end_if_drained()
         return [*verdicts, *self._feed_all(now), *self._restart(now)]

@@ -52,6 +52,7 @@ _EXTRAS = {
     "keyring": ("keyring", "--password-keyring"),
     "parquet": ("pyarrow", "fanout export -o FILE.parquet"),
     "plot": ("matplotlib", "pictures of fanout bench"),
+    "dask": ("distributed", "--engine dask"),
 }
 
 

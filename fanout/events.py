@@ -7,8 +7,8 @@ import msgspec
 from workers.messages import Chunk, Error, Found, Leaked, Printed, ToParent
 
 
-class _Fact(msgspec.Struct, frozen=True, gc=False):
-    """The common shape of events and commands."""
+class _Fact(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The common shape of events and commands. Some of them cross a line to another machine, so each says what it is."""
 
 
 # --- events -----------------------------------------------------------------------------------------------------------

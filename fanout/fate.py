@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanout.crew import HUNG_UP
+from fanout.crew import HUNG_UP, LOST
 from fanout.endings import too_many
 from fanout.watch import Doom
 from workers.causes import Cause
@@ -32,7 +32,7 @@ BUSY_PATIENCE = 20
 OUTSIDE_DEATHS = 8
 
 #: How a death from outside looks.
-_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "the template process ended"})
+_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "the template process ended", LOST})
 
 #: Outcomes that must be settled before a share of failures means anything.
 ENOUGH_TO_JUDGE = 20

@@ -26,6 +26,7 @@ from fanout.outcomes import failure_line
 from fanout.roster import Choice, Roster
 from fanout.sink import STDOUT, Sink
 from fanout.work import Todo
+from fanout.workplace import THIS_MACHINE, Workplace
 from workers.causes import Cause
 from workers.messages import Error, Recording
 from workers.servers import server_at
@@ -68,14 +69,14 @@ def roster(file: RunFile) -> Roster:
     return Roster(kept["count"], kept["source"], lambda ordinals: [address(each) for each in ordinals], numbered=True)
 
 
-def survey(file: RunFile, intent: Intent, *, accept_changes: bool) -> Unchanged:
+def survey(file: RunFile, intent: Intent, workplace: Workplace = THIS_MACHINE, *, accept_changes: bool) -> Unchanged:
     """Ask the server again, look at the job again, and compare with what the last sitting saw.
 
     Raises UsageError, which names what has changed, unless changes are accepted; StoppedError when the server can't be
     listed. Whatever the server lists now, the names in the file stand.
     """
     before = file.sittings()[-1]
-    how, names = _listed(file, intent)
+    how, names = _listed(file, intent, workplace)
     code = code_of(intent.task.job)
     changes = []
     if code.digest != before.job_hash:
@@ -154,13 +155,13 @@ def check_same(told: dict[str, Any], intent: Intent, output: str | None) -> None
             )
 
 
-def _listed(file: RunFile, intent: Intent) -> tuple[Partition, str]:
+def _listed(file: RunFile, intent: Intent, workplace: Workplace) -> tuple[Partition, str]:
     """How the roster is cut, and the digest of what is listed today."""
     mailboxes = intent.mailboxes
     if mailboxes.names is not None:  # they were given, and chosen among: what is in the file is what was wanted
         mailboxes = replace(mailboxes, names=_names(roster(file)), choice=Choice())
     scratch = TemporaryLedger(Recording.RESULTS)
-    with closing(scratch), Conductor(mailboxes, intent.workforce, scratch) as conductor:
+    with closing(scratch), Conductor(mailboxes, intent.workforce, scratch, workplace) as conductor:
         listed, how = conductor.survey()
         return how, facts.digest(listed)
 

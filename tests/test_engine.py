@@ -23,6 +23,8 @@ from workers.messages import Begin, Chunk, FileJob, Found, Leaving, ModuleJob, R
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.loop import Engine
+
 pytestmark = pytest.mark.spawns
 
 #: Seconds after which a test gives up on an event that should have come.
@@ -44,7 +46,7 @@ def engine() -> Iterator[ProcessEngine]:
         yield engine
 
 
-def until(engine: ProcessEngine, kind: type[Event]) -> list[Event]:
+def until(engine: Engine, kind: type[Event]) -> list[Event]:
     """The events up to and with the first one of a kind, whatever the numbers of processes."""
     events: list[Event] = []
     while not any(isinstance(event, kind) for event in events):
@@ -154,13 +156,13 @@ def test_what_is_asked_of_a_worker_whose_end_is_not_heard_of_yet_is_not_done(eng
     assert (engine.look(), engine.wait(0.0)) == ([], [])
 
 
-def the_end(engine: ProcessEngine) -> Ended:
+def the_end(engine: Engine) -> Ended:
     """How the only worker ends."""
     (ended,) = (event for event in until(engine, Ended) if isinstance(event, Ended))
     return ended
 
 
-def visit(engine: ProcessEngine, beginning: Begin) -> None:
+def visit(engine: Engine, beginning: Begin) -> None:
     """Have worker 0 at mailbox 7. Nothing tells of it but its slot."""
     engine.start(0, beginning)
     engine.send(0, Chunk(1, 7, 5))

@@ -51,6 +51,7 @@ WRAPPERS = {
     "regex": {"workers/jobs/search.py"},
     "jinja2": {"fanout/report/page.py"},
     "markupsafe": {"fanout/report/visible.py"},
+    "distributed": {"fanout/engines/berth.py", "fanout/engines/cluster.py"},
     "sqlite3": {"fanout/comparison.py", "fanout/durable.py", "fanout/names.py", "fanout/runfile.py"},
     "click": {
         "fanout/cli/__init__.py",
@@ -59,6 +60,7 @@ WRAPPERS = {
         "fanout/cli/comparing.py",
         "fanout/cli/completing.py",
         "fanout/cli/doctoring.py",
+        "fanout/cli/engine.py",
         "fanout/cli/explaining.py",
         "fanout/cli/finishing.py",
         "fanout/cli/looking.py",

@@ -15,6 +15,7 @@ from fanout import facts, jobs, summary
 from fanout import resume as resuming
 from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
+from fanout.cli.engine import DASK, ENGINE, workplace_of
 from fanout.cli.finishing import concluded
 from fanout.cli.telling import TELLING, check_open, helm_of, journal_of, progress_of, voice_of
 from fanout.cli.words import (
@@ -25,8 +26,9 @@ from fanout.cli.words import (
     WORKFORCE,
     give,
     largest_result,
+    mailboxes_of,
     policy_of,
-    words_of,
+    workforce_of,
 )
 from fanout.conduct import Conductor, Outlet, Report, Task
 from fanout.errors import CredentialsError, StoppedError, UsageError
@@ -42,10 +44,12 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
 
+    from fanout.conduct import Mailboxes
     from fanout.partition import Partition
     from fanout.roster import Roster
     from fanout.voices import Voice
     from fanout.work import Todo
+    from fanout.workplace import Workplace
 
 #: Exit codes beside those of FanoutError, and 128 + the signal for an interrupted run.
 SOME_FAILED = 1
@@ -68,7 +72,7 @@ _CAUSES = [cause.value for cause in Cause]
 )
 @click.option("--continue", "go_on", is_flag=True, help="Go on with the --run-file if it is there, else start it.")
 @click.option("--accept-changes", is_flag=True, help="Go on though the job or the roster has changed.")
-@give(WORKFORCE, TROUBLE)
+@give(WORKFORCE, ENGINE, TROUBLE)
 @click.option(
     "--max-result", callback=largest_result, metavar="SIZE", help="Size of the largest result; by default 64M."
 )
@@ -100,35 +104,40 @@ def run(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many opt
     """
     if (given["go_on"] or given["accept_changes"]) and not given["run_file"]:
         raise UsageError("--continue needs --run-file FILE, to know which run to go on with")
-    intent, manner = _intent(job, given), _Manner.of(given)
-    path = Path(given["run_file"] or facts.file_name(jobs.name(intent.task.job)))
-    return concluded(lambda: _run_or_go_on(path, intent, manner), path, given["on_finish"], manner.voice)
+    task, manner = _task(job, given), _Manner.of(given)
+    mailboxes = mailboxes_of(
+        given
+    )  # which may ask for a password; before a cluster is started, which would inherit one
+    path = Path(given["run_file"] or facts.file_name(jobs.name(task.job)))
+    return concluded(lambda: _run_or_go_on(path, mailboxes, task, manner), path, given["on_finish"], manner.voice)
 
 
-def _run_or_go_on(path: Path, intent: Intent, manner: _Manner) -> int:
-    check_open(intent.window, manner.notifier)
-    if manner.given["go_on"] and (file := _begun(path)):
-        with file:
-            resuming.check_same(file.facts(), intent, manner.given["output"])
-            return _go_on(file, intent, manner)
-    with RunFile.create(path) as file:
-        return _start(file, intent, manner)
-
-
-def _intent(job: str, given: dict[str, Any]) -> Intent:
+def _task(job: str, given: dict[str, Any]) -> Task:
     told = jobs.named(job)
-    options = jobs.options(told, given["options"])  # before a password is asked for
-    words = words_of(given)
-    task = Task(
+    return Task(
         told,
-        options,
+        jobs.options(told, given["options"]),
         max_result=given["max_result"],
         allow_writes=given["allow_writes"],
         dry_run=given["dry_run"],
-        policy=policy_of(given, words.workforce.workers),
         on_leak=OnLeak(given["on_leak"]),
     )
-    return Intent(words.mailboxes, words.workforce, task, given["tolerate"], given["window"])
+
+
+def _run_or_go_on(path: Path, mailboxes: Mailboxes, task: Task, manner: _Manner) -> int:
+    """Find a workplace, and begin there or go on."""
+    given = manner.given
+    check_open(given["window"], manner.notifier)
+    with workplace_of(given, jobs.name(task.job), given["workers"], manner.voice.tell) as workplace:
+        force = workforce_of(given, workplace)
+        task = replace(task, policy=policy_of(given, force.workers, workplace))
+        intent = Intent(mailboxes, force, task, given["tolerate"], given["window"])
+        if given["go_on"] and (file := _begun(path)):
+            with file:
+                resuming.check_same(file.facts(), intent, given["output"])
+                return _go_on(file, intent, manner, workplace)
+        with RunFile.create(path) as file:
+            return _start(file, intent, manner, workplace)
 
 
 def _begun(path: Path) -> RunFile | None:
@@ -159,7 +168,7 @@ class _Resume(click.Command):
     help="Visit again what failed, by any cause or by this one, and nothing else; may be repeated.",
 )
 @click.option("--accept-changes", is_flag=True, help="Go on though the job or the roster has changed.")
-@give(PORTIONS, ACCESS, TELLING)
+@give(PORTIONS, ENGINE, ACCESS, TELLING)
 def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of many options
     """Go on with a run that was stopped, interrupted or killed; nothing that is done is done again.
 
@@ -179,14 +188,14 @@ def _resume(run_file: Path, manner: _Manner) -> int:
         told = file.facts()
         _return_to(told["directory"])
         intent = facts.intent_of(told)
-        intent = replace(
-            intent,
-            mailboxes=replace(intent.mailboxes, access=access_of(given, intent.mailboxes.access)),
-            workforce=replace(intent.workforce, **_said("workers", "chunk_size", "concurrency")),
-            **_said("window"),
-        )
+        mailboxes = replace(intent.mailboxes, access=access_of(given, intent.mailboxes.access))
+        force = replace(intent.workforce, **_said("workers", "chunk_size", "concurrency"))
+        intent = replace(intent, mailboxes=mailboxes, workforce=force, **_said("window"))
         check_open(intent.window, manner.notifier)
-        return _go_on(file, intent, manner)
+        with workplace_of(given, told["job"], force.workers, manner.voice.tell) as workplace:
+            if given["engine"] == DASK and not given["workers"]:
+                intent = replace(intent, workforce=replace(force, workers=workplace.workers))
+            return _go_on(file, intent, manner, workplace)
 
 
 def _said(*names: str) -> dict[str, Any]:
@@ -235,10 +244,10 @@ class _Ready:
     todo: Todo | None = None
 
 
-def _start(file: RunFile, intent: Intent, manner: _Manner) -> int:
+def _start(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace) -> int:
     sink, given = None, manner.given
     try:
-        with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
+        with Conductor(intent.mailboxes, intent.workforce, file, workplace) as conductor:
             roster, how = conductor.survey()
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
@@ -255,7 +264,7 @@ def _start(file: RunFile, intent: Intent, manner: _Manner) -> int:
         raise
 
 
-def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
+def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace) -> int:
     say = manner.voice.tell
     if uncertain := resuming.settle_uncertain(file):
         say(f"{uncertain:,} under way when the run was killed, of a job that writes: failed as {Cause.UNCERTAIN}")
@@ -268,7 +277,7 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
         )
         _sum_up(manner.voice, [f"nothing is left to do: {file.path}", summary.verdict(*counts)], counts, code)
         return code
-    unchanged = resuming.survey(file, intent, accept_changes=manner.given["accept_changes"])
+    unchanged = resuming.survey(file, intent, workplace, accept_changes=manner.given["accept_changes"])
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
         say(f"changed, and accepted: {change}")
@@ -282,7 +291,7 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner) -> int:
     if sink and sink.place.path == STDOUT:
         say("records that were written before the run stopped are not written to stdout again")
     say(f"{todo.count:,} of {roster.count:,} mailboxes are left")
-    with Conductor(intent.mailboxes, intent.workforce, file) as conductor:
+    with Conductor(intent.mailboxes, intent.workforce, file, workplace) as conductor:
         return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), manner)
 
 

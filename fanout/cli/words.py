@@ -13,11 +13,11 @@ from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
-from fanout.machine import share_of_memory
 from fanout.names import read_names
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice
 from fanout.staff import MOST
+from fanout.workplace import THIS_MACHINE, Workplace
 from workers.messages import MAX_MESSAGE, MAX_RESULT
 
 if TYPE_CHECKING:
@@ -269,10 +269,13 @@ class Words:
 
 def words_of(given: dict[str, Any]) -> Words:
     """The values of both groups, out of what click gave."""
+    return Words(mailboxes_of(given), workforce_of(given))
+
+
+def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE) -> Workforce:
+    """The values of WORKFORCE, out of what click gave; where it gave no number of workers, that of the workplace."""
     force = {name: given[name] for name in Workforce.__dataclass_fields__}
-    if force["workers"] is None:
-        del force["workers"]
-    return Words(mailboxes_of(given), Workforce(**force))
+    return Workforce(**force | {"workers": force["workers"] or workplace.workers})
 
 
 def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
@@ -283,11 +286,11 @@ def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
     return Mailboxes(given["server"], choice, names, _source(names_from), access_of(given))
 
 
-def policy_of(given: dict[str, Any], workers: int) -> Policy:
+def policy_of(given: dict[str, Any], workers: int, workplace: Workplace = THIS_MACHINE) -> Policy:
     """The values of TROUBLE, out of what click gave; where it gave no limit of memory, each worker's share of what there is."""
     limits = Limits(**{name: given[name] for name in ("timeout", "stall_timeout", "max_rss", "recycle_after")})
     if limits.max_rss is None:
-        limits = replace(limits, max_rss=share_of_memory(workers))
+        limits = replace(limits, max_rss=workplace.share_of_memory(workers))
     return Policy(limits, **{name: given[name] for name in ("retries", "rate", "max_failures")})
 
 

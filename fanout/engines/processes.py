@@ -40,7 +40,7 @@ from workers.messages import Begin, FrameError, Message, add_frame
 from workers.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Bytes read from a pipe at a time: all that it holds. Asking for more costs more: a buffer beyond 128 KiB is mapped anew.
 READ_BYTES = 2**16
@@ -89,8 +89,9 @@ class ProcessEngine:
         self._template: Any = None
         self._mark = new_mark()
         self._deaths = Deaths(machine.oom_kills)
-        #: Whether what the import of the job printed was passed on.
-        self._passed_on = False
+        #: What is done with what the import of the job printed, once.
+        self.show: Callable[[str], object] = _show
+        self._shown = False
 
     def __enter__(self) -> Self:
         return self
@@ -309,10 +310,9 @@ class ProcessEngine:
         """Let the user see what the import of the job had to say, once."""
         self._listen(words)
         said = words.take_import()
-        if said and not self._passed_on:
-            self._passed_on = True
-            sys.stderr.write(said)
-            sys.stderr.flush()
+        if said and not self._shown:
+            self._shown = True
+            self.show(said)
 
     def _close_inbox(self, worker: Worker) -> None:
         if worker.inbox is not None:
@@ -447,6 +447,11 @@ class ProcessEngine:
 def _allow(workers: int) -> None:
     """Have this process hold the descriptors of so many workers, as far as the machine lets it."""
     machine.allow_descriptors(workers * machine.DESCRIPTORS_EACH + machine.DESCRIPTORS_ELSE)
+
+
+def _show(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def _safe_method(method: str) -> str:

@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import psutil
 
@@ -69,3 +70,14 @@ class Running:
         if self._end is not None:
             os.close(self._end)
         return self._process.returncode, said
+
+
+def kill_one(living: list[psutil.Process], random: Random) -> int:
+    """Kill one of them, whichever; 0 when there is none."""
+    if not living:
+        return 0
+    try:
+        random.choice(living).kill()
+    except psutil.NoSuchProcess:
+        return 0
+    return 1

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import psutil
 import pytest
 
 from tests.chaos.outside import assert_every_mailbox_has_one_outcome, assert_gone, assert_sink_follows, totals
-from tests.chaos.running import Running
+from tests.chaos.running import Running, kill_one
 
 pytestmark = pytest.mark.spawns
 
@@ -65,16 +64,4 @@ def suffer(folder: Path, words: list[str], chaos: Chaos) -> tuple[int, int]:
             parents += 1
             running = Running(folder, "resume", "run.fanout")
         elif workers < chaos.kills:
-            workers += kill_one(running, random)
-
-
-def kill_one(running: Running, random: Random) -> int:
-    """Kill a worker, whichever; 0 when there is none."""
-    living = running.workers()
-    if not living:
-        return 0
-    try:
-        random.choice(living).kill()
-    except psutil.NoSuchProcess:
-        return 0
-    return 1
+            workers += kill_one(running.workers(), random)

@@ -1,0 +1,62 @@
+"""What dispatch makes of workers that are lost with their machine: nobody can say where they were."""
+
+from __future__ import annotations
+
+from fanout.crew import LOST
+from fanout.dispatch import Dispatch
+from fanout.endings import DEATHS_IN_VAIN
+from fanout.events import Begun, Ended, Heard, Send, Settle, StartWorker
+from fanout.fate import OUTSIDE_DEATHS
+from fanout.partition import Fixed
+from fanout.policy import Policy
+from tests.test_dispatch import after, begun, found
+from workers.causes import Cause
+from workers.messages import Chunk, Ready
+
+GONE = Ended(0, LOST, (), "its line has ended")
+
+
+def test_all_that_a_lost_worker_had_not_told_of_go_out_again_in_two_halves_and_none_is_blamed() -> None:
+    dispatch = begun(4, 2, 1)
+    after(dispatch, Heard(0, found(1, 0, 1)))
+
+    assert after(dispatch, GONE) == [StartWorker(0)]
+    assert after(dispatch, Heard(0, Ready())) == [Send(0, Chunk(3, 1, 1))]
+    assert after(dispatch, Heard(0, found(3, 1, 1)))[1:] == [Send(0, Chunk(4, 2, 1)), Send(0, Chunk(5, 3, 1))]
+
+
+def test_a_mailbox_that_takes_its_machine_along_again_and_again_has_to_answer_for_it() -> None:
+    dispatch = begun(1, 1, 1, Policy(retries=0))
+    for _ in range(OUTSIDE_DEATHS - 1):
+        assert after(dispatch, GONE) == [StartWorker(0)]
+        after(dispatch, Heard(0, Ready()))
+
+    (settled,) = after(dispatch, GONE)
+
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.error.cause) == (0, Cause.CRASH)
+    assert settled.error.message == (
+        "the worker died at this mailbox, by the loss of its Dask worker; its last words: its line has ended"
+    )
+    assert (dispatch.finished, dispatch.stopped_by) == (True, None)
+
+
+def test_what_a_lost_worker_may_have_written_to_is_not_visited_again() -> None:
+    dispatch = Dispatch(2, Fixed(2), 1, Policy(retries=5))
+    after(dispatch, Begun(), Heard(0, Ready(uncertain=True)))
+
+    settled, restarted = after(dispatch, GONE)
+
+    assert isinstance(settled, Settle)
+    assert (settled.ordinal, settled.error.cause) == (0, Cause.UNCERTAIN)
+    assert restarted == StartWorker(0)
+
+
+def test_many_that_are_lost_at_once_before_they_did_anything_do_not_end_the_run() -> None:
+    dispatch = Dispatch(100, Fixed(1), 2 * DEATHS_IN_VAIN)
+    after(dispatch, Begun())
+
+    for number in range(2 * DEATHS_IN_VAIN):
+        assert after(dispatch, Ended(number, LOST, ())) == [StartWorker(number)]
+
+    assert dispatch.stopped_by is None
