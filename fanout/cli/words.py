@@ -200,15 +200,7 @@ WORKFORCE: list[_Option] = [
     ),
 ]
 
-TROUBLE: list[_Option] = [
-    click.option(
-        "--timeout",
-        callback=seconds,
-        default="none",
-        show_default=True,
-        metavar="S",
-        help="Seconds that a mailbox may take.",
-    ),
+PATIENCE: list[_Option] = [
     click.option(
         "--stall-timeout",
         callback=seconds,
@@ -226,6 +218,18 @@ TROUBLE: list[_Option] = [
         help="Further attempts at a mailbox, for causes that can pass and when its worker died.",
     ),
     click.option("--rate", callback=rate, metavar="N/s", help="Mailboxes begun a second, over all workers."),
+]
+
+TROUBLE: list[_Option] = [
+    click.option(
+        "--timeout",
+        callback=seconds,
+        default="none",
+        show_default=True,
+        metavar="S",
+        help="Seconds that a mailbox may take.",
+    ),
+    *PATIENCE,
     click.option(
         "--max-rss",
         callback=size,

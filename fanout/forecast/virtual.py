@@ -1,0 +1,220 @@
+"""A run in virtual time: the real dispatch, over workers and a server that are no more than the times they take.
+
+An engine and a loop in one: it performs the commands of dispatch by putting what follows from them, and when, into a heap,
+and tells dispatch of what is there first. No process, no clock, no waiting. Pure.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanout.dispatch import ORDINARY, Dispatch
+from fanout.events import Begun, Ended, Event, Heard, Looked, Reading, Retry, Send, Spot, StartWorker, TerminateWorker
+from fanout.forecast.model import HELD, computing
+from fanout.forecast.timeline import Timeline
+from fanout.forecast.visits import Told, Visitor, Visits
+from workers.causes import Cause
+from workers.messages import Chunk, Error, Failed, Found, Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.events import Command
+    from fanout.forecast.model import Machine, Outage, Server, Setting
+    from fanout.forecast.tape import Tape
+    from fanout.partition import Partition
+    from fanout.policy import Policy
+
+#: Shares of the mailboxes between which the pace of a run is taken: all workers are at work, and none has run out of it.
+STEADY = (0.15, 0.45)
+
+_ERRORS = {cause: Error("Forecast", "", cause, retryable=cause.retryable) for cause in Cause}
+
+
+class _Due(NamedTuple):
+    """What will happen, unless the worker's process ends before."""
+
+    time: float
+    #: Events of the same time come in the order in which they were caused.
+    place: int
+    worker: int
+    life: int
+    event: Event
+    #: Chunks that the worker is done with.
+    chunks: int = 0
+
+
+class VirtualRun:
+    """One run, from its call to its last mailbox."""
+
+    def __init__(  # noqa: PLR0913 - each is a fact of its own
+        self,
+        count: int,
+        setting: Setting,
+        how: Partition,
+        server: Server,
+        tape: Tape,
+        machine: Machine,
+        *,
+        policy: Policy = ORDINARY,
+        outage: Outage | None = None,
+    ) -> None:
+        lanes = setting.lanes if server.separate else 1
+        self.dispatch = Dispatch(count, how, setting.workers, policy, lanes=setting.lanes)
+        self.workers, self.sessions = Timeline(), Timeline()
+        #: When so many were settled, for the two shares that are STEADY.
+        self.steady: list[tuple[float, int]] = []
+        self._machine = machine
+        self._visits = Visits(server, tape, outage)
+        self._visitors = [Visitor(number, [0.0] * lanes) for number in range(setting.workers)]
+        self._computing = computing(server, tape.mean, machine.cores, setting.workers * lanes)
+        self._always_looks = policy.rate is not None
+        self._due: list[_Due] = []
+        self._happened = 0
+        self._at_work = 0
+        #: Workers that have no chunk yet: those who have one will soon share the cores with them.
+        self._coming: set[int] = set()
+        self._template_free = machine.begin
+        #: Mailboxes that wait for another attempt; workers that hang, and that are gone; whether somebody will look.
+        self._waiting: set[int] = set()
+        self._hanging: dict[int, Visitor] = {}
+        self._gone = 0
+        self._looking = False
+
+    def seconds(self) -> float:
+        """Seconds until every mailbox is settled, or the run stops, and its workers are let go."""
+        now = self._machine.begin
+        self._perform(self.dispatch.handle(Begun(), now), now)
+        while not self.dispatch.finished:
+            due = heapq.heappop(self._due)
+            if self._is_stale(due):
+                continue
+            now = max(now, due.time)
+            if self._look_now(due):
+                due = due._replace(event=self._reading(now))
+            self._perform(self.dispatch.handle(due.event, now), now)
+            self._finish_chunks(due, now)
+            now += self._cost(due.event)
+            self._note_pace(now)
+            self._see_to_it_that_somebody_looks(now)
+        return now + self._machine.end * len(self._visitors)
+
+    # --- what is performed --------------------------------------------------------------------------------------------
+
+    def _perform(self, commands: Iterable[Command], now: float) -> None:
+        for command in commands:
+            match command:
+                case Send(worker, chunk):
+                    self._send(self._visitors[worker], chunk, now)
+                case StartWorker(worker):
+                    self._start(self._visitors[worker], now)
+                case Retry(ordinal):
+                    self._waiting.add(ordinal)
+                case TerminateWorker(worker) if worker in self._hanging:
+                    at = self._hanging[worker].hangs_at
+                    self._happen(now, self._visitors[worker], Ended(worker, "SIGTERM", () if at is None else (at,)))
+                case _:
+                    pass  # what is kept is kept nowhere, and only who hangs is asked to end
+
+    def _start(self, worker: Visitor, now: float) -> None:
+        """Workers are forked one after the other."""
+        self._gone -= worker.life > 0
+        worker.life += 1
+        self._coming.add(worker.number)
+        worker.free = [0.0] * len(worker.free)
+        self._template_free = max(self._template_free, now) + self._machine.start
+        self._happen(self._template_free + self._machine.pipe, worker, Heard(worker.number, Ready()))
+
+    def _send(self, worker: Visitor, chunk: Chunk, now: float) -> None:
+        if chunk.count == 1:
+            self._waiting.discard(chunk.first)
+        before, begun = self._visits.sessions, now + self._machine.pipe
+        if not worker.chunks:
+            self._at_work += 1
+            self.workers.add(begun, 1)
+        worker.chunks += 1
+        self._coming.discard(worker.number)
+        if worker.hangs_at is None:
+            lanes = (self._at_work + len(self._coming)) * len(worker.free)
+            cpu = self._computing[min(lanes, len(self._computing) - 1)]
+            self._tell(worker, chunk, sorted(self._visits.chunk(worker, chunk, begun, cpu)))
+        self.sessions.add(begun, self._visits.sessions - before)
+
+    def _tell(self, worker: Visitor, chunk: Chunk, told: list[Told]) -> None:
+        """Have the parent hear of a chunk, part by part."""
+        late = self._machine.pipe + (HELD if len(worker.free) > 1 else 0.0)
+        for place, part in enumerate(told, 1):
+            if not part.last:
+                self._happen(part.time + late, worker, _heard(worker, chunk, part), chunks=int(place == len(told)))
+            elif part.cause is Cause.STALL:
+                worker.hangs_at, worker.hangs_since = part.first, part.time
+                self._hanging[worker.number] = worker
+            else:
+                self._happen(part.time + late, worker, Ended(worker.number, "SIGSEGV", (part.first,)))
+
+    def _happen(self, time: float, worker: Visitor, event: Event, chunks: int = 0) -> None:
+        self._happened += 1
+        heapq.heappush(self._due, _Due(time, self._happened, worker.number, worker.life, event, chunks))
+
+    # --- what has happened --------------------------------------------------------------------------------------------
+
+    def _is_stale(self, due: _Due) -> bool:
+        return not isinstance(due.event, Looked) and self._visitors[due.worker].life != due.life
+
+    def _finish_chunks(self, due: _Due, now: float) -> None:
+        """Note that a worker has less to do, after it was given more."""
+        worker = self._visitors[due.worker]
+        ended = isinstance(due.event, Ended)
+        if due.chunks or ended:
+            had, worker.chunks = worker.chunks, 0 if ended else worker.chunks - due.chunks
+            if had and not worker.chunks:
+                self._at_work -= 1
+                self.workers.add(now, -1)
+        if ended:
+            self.sessions.add(now, -worker.sessions)
+            self._visits.leave(worker)
+            worker.hangs_at = None
+            self._coming.discard(worker.number)
+            self._hanging.pop(worker.number, None)
+            self._gone += 1
+
+    def _cost(self, event: Event) -> float:
+        """Seconds that the parent needs for an event: it does one after the other."""
+        found = event.message.count if isinstance(event, Heard) and isinstance(event.message, Found) else 0
+        return self._machine.hear + found * self._machine.note
+
+    def _note_pace(self, now: float) -> None:
+        if len(self.steady) < len(STEADY) and self.dispatch.settled >= STEADY[len(self.steady)] * self.dispatch.count:
+            self.steady.append((now, self.dispatch.settled))
+
+    # --- looks --------------------------------------------------------------------------------------------------------
+
+    def _see_to_it_that_somebody_looks(self, now: float) -> None:
+        """The parent looks at its workers once a second; here only where there may be something to be seen."""
+        if not self._looking and (self._waiting or self._hanging or self._gone or self._always_looks):
+            self._looking = True
+            self._happened += 1
+            heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self._happened, 0, 0, Looked([])))
+
+    def _look_now(self, due: _Due) -> bool:
+        if not isinstance(due.event, Looked):
+            return False
+        self._looking = False
+        return True
+
+    def _reading(self, now: float) -> Looked:
+        """What is seen of the workers that hang; of the others nothing is to be told."""
+        return Looked([_still(worker) for worker in self._hanging.values() if worker.hangs_since <= now])
+
+
+def _still(worker: Visitor) -> Reading:
+    """What is seen of a worker that hangs: its other lanes are done long before that matters."""
+    idle = [Spot(None, 0)] * (len(worker.free) - 1)
+    return Reading(worker.number, (Spot(worker.hangs_at, 0), *idle), 0)
+
+
+def _heard(worker: Visitor, chunk: Chunk, told: Told) -> Event:
+    if told.cause is None:
+        return Heard(worker.number, Found(chunk.number, told.first, told.number, b"1\n" * told.number, b"1"))
+    return Heard(worker.number, Failed(chunk.number, told.first, 0.0, _ERRORS[told.cause]))
