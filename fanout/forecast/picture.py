@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from fanout.forecast.study import Forecast, Row, Use
 
+#: Characters of the picture's title in a line.
+ROOM = 75
+
 _WORKERS, _SESSIONS = COLOURS[0], COLOURS[1]
 
 
@@ -66,11 +69,13 @@ def _draw_use(axes: Axes, forecast: Forecast) -> None:
     unit = _unit(workers.span * len(workers.numbers))
     axes.stairs(workers.numbers, _edges(workers, unit), fill=True, color=_WORKERS, alpha=0.25)
     axes.stairs(workers.numbers, _edges(workers, unit), color=_WORKERS, label="workers at work")
-    axes.stairs(sessions.numbers, _edges(sessions, unit), color=_SESSIONS, linestyle="--", label="sessions open")
+    axes.stairs(
+        sessions.numbers, _edges(sessions, unit), color=_SESSIONS, linestyle="--", baseline=None, label="sessions open"
+    )
     if forecast.sessions_allowed:
         axes.axhline(forecast.sessions_allowed, color="0.35", linewidth=0.8, linestyle=":", label="sessions allowed")
     axes.set_xlabel(f"{unit.word} since the run began")
-    axes.set_xlim(0, _edges(workers, unit)[-1])
+    axes.set_xlim(0, 1.01 * _edges(workers, unit)[-1])
 
 
 def _edges(use: Use, unit: _Unit) -> list[float]:
@@ -101,13 +106,18 @@ def _draw_rows(axes: Axes, rows: Sequence[Row], part: str, forecast: Forecast) -
 
 
 def _label(figure: Figure, use: Axes, forecast: Forecast) -> None:
-    figure.suptitle(f"{title(forecast)}: {spread(forecast.given.seconds)}", fontsize="large")
+    figure.suptitle(f"{_shorten(title(forecast))}\n{spread(forecast.given.seconds)}", fontsize="large")
     use.set_title(setting(forecast.given, forecast.concurrency), fontsize="small")
     figure.supxlabel(
         f"recommended (ring): {recommended(forecast)}\nan outage: {in_words(forecast.outage)}\n{how(forecast)}",
         fontsize="x-small",
         color="0.35",
     )
+
+
+def _shorten(text: str) -> str:
+    """As much of it as there is room for."""
+    return text if len(text) <= ROOM else f"{text[: ROOM - 3]}..."
 
 
 def _chunks(row: Row) -> str:

@@ -38,6 +38,9 @@ RUNS_OF_MANY = (5, 1)
 #: Chunks that are gone through, of the given setting and of one beside it; and mailboxes, where lanes are many.
 CHUNKS, CHUNKS_BESIDE, LANED = 100_000, 10_000, 20_000
 
+#: Chunks for each worker at the least, so that all are of the largest size until half of them are done, guided ones, too.
+EACH = 16
+
 #: Fewer workers are recommended where they take no more than so many times what most of them would take; guided chunks likewise.
 WORTH_IT, AS_GOOD = 1.1, 1.02
 
@@ -227,12 +230,10 @@ class Study:
     def _enough(self, setting: Setting, chunks: int) -> int:
         """Mailboxes that are gone through so that the rest is known, too."""
         how = self._partition(setting)
-        all_lanes = setting.workers * setting.lanes
         if setting.lanes > 1:
-            return max(LANED, 16 * all_lanes)
-        if isinstance(how, Guided):
-            return max(chunks * how.largest, 32 * setting.workers * how.largest)
-        return max(chunks, 32 * setting.workers) * how.size(self._subject.count)
+            return max(LANED, EACH * setting.workers * setting.lanes)
+        largest = how.largest if isinstance(how, Guided) else how.size(self._subject.count)
+        return max(chunks, EACH * setting.workers) * largest
 
     def _sizes(self, setting: Setting) -> list[int | None]:
         """The given size and those beside it, ascending; guided chunks come last."""

@@ -100,8 +100,16 @@ def test_a_picture_says_in_text_what_is_to_be_expected(tmp_path: Path) -> None:
         "21 runs in virtual time, 90 % of them within the interval; 2 cores",
     ):
         assert text in found
-    assert any(text.startswith("2,000 mailboxes of sim:2000: ") for text in found)
+    assert "2,000 mailboxes of sim:2000" in found
     assert any(text.startswith("recommended (ring): -w ") for text in found)
+
+
+def test_a_long_url_leaves_the_picture_its_frame(tmp_path: Path) -> None:
+    picture.draw(msgspec.structs.replace(FOUND, server="sim:2000?" + "x" * 200), tmp_path / "forecast.svg")
+
+    longest = max(texts(tmp_path / "forecast.svg"), key=len)
+    assert "2,000 mailboxes of sim:2000?" + "x" * (picture.ROOM - 3 - 28) + "..." in texts(tmp_path / "forecast.svg")
+    assert len(longest) < 150
 
 
 def test_the_same_forecast_gives_the_same_picture(tmp_path: Path) -> None:
