@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.pictures import COLOURS, save, tidy
 from fanout.forecast.report import how, in_words, recommended, setting, spread, title
+from fanout.pictures import COLOURS, save, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

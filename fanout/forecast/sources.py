@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -34,10 +34,10 @@ _OF_FAULT = {
     Fault.DROP: Trouble.CUT,
 }
 
-#: What a failure of a run says of its mailbox; every other one comes at once, and for good.
-_OF_CAUSE = {
-    Cause.BUSY: Trouble.BUSY,
-    Cause.UNREACHABLE: Trouble.CUT,
+#: What an attempt that failed, and was followed by another one, says of its mailbox; and one that was the last. Every other
+#: one that was the last came at once.
+_OF_ATTEMPT = {Cause.BUSY: Trouble.BUSY, Cause.UNREACHABLE: Trouble.CUT}
+_OF_LAST = {
     Cause.STALL: Trouble.HANG,
     Cause.TIMEOUT: Trouble.HANG,
     Cause.CRASH: Trouble.CRASH,
@@ -66,9 +66,9 @@ def simulated(url: str, count: int, *, separate: bool) -> Source:
         cpu=trial.cpu,
         connect=options.connect.mean + options.latency.mean,
         refusal=options.latency.mean + trial.cpu / 2,
-        troubles={_OF_FAULT[fault]: 0.0 for fault in options.faults if fault in _OF_FAULT}
-        and _troubles((fault, _share(share, count)) for fault, share in options.faults.items()),
+        troubles=_troubles((fault, _share(share, count)) for fault, share in options.faults.items()),
         backoff=options.backoff,
+        apart=True,
         separate=separate,
     )
     return Source(
@@ -87,10 +87,10 @@ def _share(share: Share, count: int) -> float:
 
 
 def _troubles(shares: Iterable[tuple[Fault, float]]) -> dict[Trouble, float]:
-    found: Counter[Trouble] = Counter()
+    found: defaultdict[Trouble, float] = defaultdict(float)
     for fault, share in shares:
         if fault in _OF_FAULT:
-            found[_OF_FAULT[fault]] += share  # type: ignore[assignment]  # a share is no whole number
+            found[_OF_FAULT[fault]] += share
     return dict(found)
 
 
@@ -113,17 +113,16 @@ def measured(file: RunFile, *, separate: bool) -> Source:
             seconds.add(outcome.seconds)
     if not seconds.kept:
         raise UsageError(f"--from {file.path}: it has no mailbox that is done and whose seconds are known")
-    mailboxes = seconds.seen + failed.count
-    tried_again = file.attempts_made() / mailboxes
+    attempts = file.retrospect.attempts()
     server = Server(
         waits=Sample(tuple(seconds.kept)),
-        refusal=failed.seconds / failed.count if failed.count else 0.0,
-        troubles=failed.shares(mailboxes),
+        refusal=failed.refusal,
+        troubles=failed.shares(seconds.seen + failed.count, attempts),
         separate=separate,
     )
     return Source(
         server,
-        f"{file.path}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {tried_again:.2f} further attempts a mailbox; "
+        f"{file.path}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {attempts.total():,} further attempts; "
         "all of their seconds count as waiting, unless --cpu says otherwise",
     )
 
@@ -149,20 +148,29 @@ class _Failures:
 
     def __init__(self) -> None:
         self.count = 0
-        #: Of those that failed at once.
-        self.seconds = 0.0
         self._troubles: Counter[Trouble] = Counter()
+        #: Of those that failed at once.
+        self._seconds = 0.0
 
     def add(self, outcome: Outcome) -> None:
         assert outcome.error is not None
-        trouble = _OF_CAUSE.get(outcome.error.cause, Trouble.REFUSED)
+        trouble = _OF_LAST.get(outcome.error.cause, Trouble.REFUSED)
         self.count += 1
         self._troubles[trouble] += 1
         if trouble is Trouble.REFUSED:
-            self.seconds += outcome.seconds or 0.0
+            self._seconds += outcome.seconds or 0.0
 
-    def shares(self, mailboxes: int) -> dict[Trouble, float]:
-        return {trouble: number / mailboxes for trouble, number in self._troubles.items()}
+    @property
+    def refusal(self) -> float:
+        """Seconds of one that failed at once, on average."""
+        return self._seconds / max(1, self._troubles[Trouble.REFUSED])
+
+    def shares(self, mailboxes: int, attempts: Counter[Cause]) -> dict[Trouble, float]:
+        """Which share of the mailboxes was in which trouble."""
+        troubles = Counter(self._troubles)
+        for cause, trouble in _OF_ATTEMPT.items():
+            troubles[trouble] += attempts[cause]
+        return {trouble: number / mailboxes for trouble, number in troubles.items() if number}
 
 
 def of_server(url: str, count: int, *, separate: bool) -> Source:

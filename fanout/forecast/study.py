@@ -18,6 +18,7 @@ from fanout.forecast.model import Machine, Outage, Server, Setting
 from fanout.forecast.tape import Tape
 from fanout.forecast.virtual import VirtualRun
 from fanout.partition import Guided, partition
+from fanout.staff import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 #: Chunk sizes beside the given one, as far as a session can hold them.
 SIZES = (10, 25, 50, 100, 250)
 
-#: Workers beside the given number of them: so many times as many, up to as many as the command line takes.
-TIMES, MOST_WORKERS = (0.25, 0.5, 1, 2, 4), 4096
+#: Workers beside the given number of them: so many times as many.
+TIMES = (0.25, 0.5, 1, 2, 4)
 
 #: Runs of the given setting and of each beside it, by the mailboxes of the roster: spread is small where there are many.
 RUNS = ((20_000, 21, 5), (500_000, 9, 3))
@@ -248,11 +249,11 @@ def _runs(count: int) -> tuple[int, int]:
 
 def _forces(setting: Setting, server: Server) -> list[int]:
     """Numbers of workers to look at, ascending: none beyond what the server has sessions for, but the given one."""
-    most = MOST_WORKERS
+    most = MOST
     if server.sessions:
         most = max(1, server.sessions // (setting.lanes if server.separate else 1))
     beside = {min(most, max(1, round(times * setting.workers))) for times in TIMES}
-    return sorted({min(workers, MOST_WORKERS) for workers in beside} | {setting.workers})
+    return sorted({min(workers, MOST) for workers in beside} | {setting.workers})
 
 
 def _pace(run: VirtualRun) -> float:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.dispatch import ORDINARY, Dispatch
+from fanout.dispatch import Dispatch
 from fanout.events import Begun, Ended, Event, Heard, Looked, Reading, Retry, Send, Spot, StartWorker, TerminateWorker
 from fanout.forecast.model import HELD, computing
 from fanout.forecast.timeline import Timeline
 from fanout.forecast.visits import Told, Visitor, Visits
+from fanout.policy import ORDINARY
 from workers.causes import Cause
 from workers.messages import Chunk, Error, Failed, Found, Ready
 

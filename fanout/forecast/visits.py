@@ -64,8 +64,8 @@ class Visits:
         self._outage = outage
         #: Sessions that are open.
         self.sessions = 0
-        #: How often a worker was refused a mailbox. The simulated server counts so, too: for each worker by itself.
-        self._refused: Counter[tuple[int, int]] = Counter()
+        #: How often a worker was refused a mailbox, or anybody was.
+        self._refused: Counter[tuple[int | None, int]] = Counter()
 
     def chunk(self, worker: Visitor, chunk: Chunk, begun: float, cpu: float) -> Iterator[Told]:
         """What is told of a chunk. `cpu`: seconds in which a mailbox has its CPU seconds."""
@@ -146,8 +146,9 @@ class Visits:
             return Told(time, ordinal, 1, Cause.STALL, last=True)
         if trouble is Trouble.CRASH:
             return Told(soon, ordinal, 1, Cause.CRASH, last=True)
-        self._refused[worker.number, ordinal] += 1
-        times = self._refused[worker.number, ordinal]
+        who = (worker.number if self._server.apart else None, ordinal)
+        self._refused[who] += 1
+        times = self._refused[who]
         if trouble is Trouble.BUSY:
             return Told(soon, ordinal, 1, Cause.BUSY) if times <= self._server.backoff else None
         if times > 1:

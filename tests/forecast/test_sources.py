@@ -10,6 +10,7 @@ from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import UsageError
 from fanout.forecast import sources
 from fanout.forecast.model import Sample, Slowed, Trips, Trouble
+from fanout.lives import Stamp
 from fanout.outcomes import failure_line
 from fanout.roster import Roster
 from fanout.runfile import RunFile
@@ -55,7 +56,8 @@ def test_of_a_real_server_nothing_is_known() -> None:
 
 
 def run_file(path: Path, seconds: list[float], failed: list[Cause]) -> RunFile:
-    """A finished run: mailboxes that took so many seconds, and others that failed in half a second."""
+    """A finished run: mailboxes that took so many seconds, and others that failed in half a second, those that
+    were not reached at the second attempt."""
     count = len(seconds) + len(failed)
     roster = Roster(count, "a test", lambda ordinals: [f"u{number}" for number in ordinals], numbered=True)
     lines = b"".join(
@@ -66,20 +68,24 @@ def run_file(path: Path, seconds: list[float], failed: list[Cause]) -> RunFile:
     with RunFile.create(path) as file:
         facts.begin(file, facts.Intent(Mailboxes(f"null:{count}"), Workforce(1), task), roster)
         if seconds:
-            file.keep(Found(1, 0, len(seconds), lines, b"null"), 1)
+            file.keep(Found(1, 0, len(seconds), lines, b"null"), 1, Stamp(1, 0.0))
         for ordinal, cause in enumerate(failed, len(seconds)):
-            file.settle(ordinal, failure_line(f"u{ordinal}", Error("X", "", cause), 1, 0.5))
+            if cause is Cause.UNREACHABLE:
+                file.retried(ordinal, 1, failure_line(f"u{ordinal}", Error("X", "", cause), 1, 0.5))
+            file.settle(ordinal, failure_line(f"u{ordinal}", Error("X", "", cause), 1, 0.5), Stamp(1, 0.0))
     return RunFile.open(path)
 
 
 def test_a_run_that_was_measured_says_what_mailboxes_take_and_how_they_fail(tmp_path: Path) -> None:
-    with run_file(tmp_path / "r.fanout", [0.1, 0.3], [Cause.MISSING, Cause.STALL]) as file:
+    with run_file(tmp_path / "r.fanout", [0.1, 0.3], [Cause.UNREACHABLE, Cause.STALL]) as file:
         found = sources.measured(file, separate=False)
 
     assert found.server.waits == Sample((0.1, 0.3))
-    assert found.server.refusal == 0.25
-    assert found.server.troubles == {Trouble.REFUSED: 0.25, Trouble.HANG: 0.25}
-    assert f"{tmp_path / 'r.fanout'}: 2 mailboxes done, 2 failed, 0.00 further attempts a mailbox" in found.words
+    assert found.server.refusal == 0.5
+    assert found.server.troubles == {Trouble.REFUSED: 0.25, Trouble.HANG: 0.25, Trouble.CUT: 0.25}
+    assert (
+        f"{tmp_path / 'r.fanout'}: 2 mailboxes done, 2 failed, 1 further attempts; all of their seconds" in found.words
+    )
 
 
 def test_a_run_of_which_nothing_is_known_is_refused(tmp_path: Path) -> None:
