@@ -19,6 +19,7 @@ def report(forecast: Forecast, width: int | None) -> Iterator[str]:
     yield f"{title(forecast)}, {setting(given, forecast.concurrency)}"
     yield f"mailbox   {forecast.source}"
     yield f"finish    {_finish(forecast)}"
+    yield f"basis     {how(forecast)}"
     yield f"workers   {_use(forecast.workers.mean, given.workers, 'at work')}"
     yield f"sessions  {_sessions(forecast)}"
     yield f"outage    {in_words(forecast.outage)}"
@@ -74,7 +75,7 @@ def how(forecast: Forecast) -> str:
 def _finish(forecast: Forecast) -> str:
     seconds = forecast.given.seconds
     failed = f", {forecast.failed:,} fail" if forecast.failed else ""
-    return f"{spread(seconds)}, {_rate(forecast.mailboxes / seconds.median)}{failed}; {how(forecast)}"
+    return f"{spread(seconds)}, {_rate(forecast.mailboxes / seconds.median)}{failed}"
 
 
 def _rate(mailboxes: float) -> str:

@@ -105,19 +105,17 @@ class Visits:
         """Some mailboxes with which nothing is wrong, or one with a trouble."""
         first = ordinals.start
         while first < ordinals.stop:
-            told = self._connect(worker, first, time)
-            if told is None and trouble:
-                told = self._suffer(worker, first, trouble, time)
+            told = self._shut_out(worker, first, time)
             if told is None:
-                if not worker.sessions:  # connected just now
-                    time = self._enter(worker, time)
-                told = self._well(worker, range(first, ordinals.stop), time, cpu)
+                time = self._enter(worker, time)
+                told = trouble and self._suffer(worker, first, trouble, time)
+                told = told or self._well(worker, range(first, ordinals.stop), time, cpu)
             yield told
             if told.last:
                 return
             first, time = told.first + told.number, told.time
 
-    def _connect(self, worker: Visitor, first: int, time: float) -> Told | None:
+    def _shut_out(self, worker: Visitor, first: int, time: float) -> Told | None:
         """What is told where the worker has no session, and gets none."""
         if worker.sessions:
             return None
@@ -129,7 +127,9 @@ class Visits:
         return None
 
     def _enter(self, worker: Visitor, time: float) -> float:
-        """Connect; returns when that is done."""
+        """Connect, unless that is done; returns when it is."""
+        if worker.sessions:
+            return time
         worker.sessions = self._each(worker)
         self.sessions += worker.sessions
         return self._silent_until(time) + self._server.connect
@@ -148,11 +148,11 @@ class Visits:
             return Told(soon, ordinal, 1, Cause.CRASH, last=True)
         who = (worker.number if self._server.apart else None, ordinal)
         self._refused[who] += 1
-        times = self._refused[who]
-        if trouble is Trouble.BUSY:
-            return Told(soon, ordinal, 1, Cause.BUSY) if times <= self._server.backoff else None
-        if times > 1:
+        if self._refused[who] > (self._server.backoff if trouble is Trouble.BUSY else 1):
+            del self._refused[who]  # it is well, and not asked for again
             return None
+        if trouble is Trouble.BUSY:
+            return Told(soon, ordinal, 1, Cause.BUSY)
         self.leave(worker)
         return Told(soon, ordinal, 1, Cause.UNREACHABLE)
 
