@@ -15,12 +15,14 @@ import msgspec
 from fanout import pictures
 from fanout.cli.benching import check_free
 from fanout.cli.looking import survey
-from fanout.cli.words import MAILBOXES, PATIENCE, WORKFORCE, give, say, seconds, show
+from fanout.cli.words import MAILBOXES, PATIENCE, WORKFORCE, choice_of, give, say, seconds, show
+from fanout.conduct import check_concurrency
 from fanout.errors import UsageError
 from fanout.forecast import picture, sources
 from fanout.forecast.model import Machine, Setting, Trouble
 from fanout.forecast.report import report
 from fanout.forecast.study import Study, Subject
+from fanout.names import read_names
 from fanout.partition import chunks, partition
 from fanout.policy import Limits, Policy
 from fanout.runfile import RunFile
@@ -150,7 +152,8 @@ def _forecast(given: dict[str, Any]) -> None:
         pictures.check(given["picture"])
         check_free(given["picture"], force=given["force"])
     server = _server(given)
-    count = _count(given, server)
+    _check_portions(given, server)
+    count = _count(given)
     source = _source(given, server, count)
     workers = given["workers"] or len(os.sched_getaffinity(0))
     machine = Machine(given["cores"] or len(os.sched_getaffinity(0)))
@@ -181,19 +184,32 @@ def _server(given: dict[str, Any]) -> Server:
         raise UsageError(str(error)) from error
 
 
-def _count(given: dict[str, Any], server: Server) -> int:
-    """How many mailboxes there are to visit. Raises UsageError for a partition that can't be had, too."""
-    if given["count"] is None:
-        return survey(given | {"workers": 1})[0].count  # nobody works, so there need be no room for so many
-    for name in _CHOICE:
-        if given[name]:
-            raise UsageError(f"--count and --{name.replace('_', '-')}: it is so many mailboxes, or those of a roster")
-    workers = given["workers"] or 1
+def _count(given: dict[str, Any]) -> int:
+    """How many mailboxes there are to visit. Raises UsageError."""
+    if given["count"]:
+        for name in _CHOICE:
+            if given[name]:
+                raise UsageError(
+                    f"--count and --{name.replace('_', '-')}: it is so many mailboxes, or those of a roster"
+                )
+        return int(given["count"])
+    if given["mailboxes_from"]:
+        count = sum(1 for _ in choice_of(given).of(read_names(given["mailboxes_from"])))
+        if not count:
+            raise UsageError(
+                f"no mailbox is left to visit: {given['mailboxes_from']}, and what was chosen of it, give none"
+            )
+        return count
+    return survey(given | {"workers": 1})[0].count  # nobody works, so there need be no room for so many
+
+
+def _check_portions(given: dict[str, Any], server: Server) -> None:
+    """Raise UsageError for chunks, and for lanes, that a session can't hold."""
     try:
-        partition(given["chunk_size"], workers, server.capacity, server.arithmetic)
+        check_concurrency(given["concurrency"], server)
+        partition(given["chunk_size"], given["workers"] or 1, server.capacity, server.arithmetic)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return int(given["count"])
 
 
 def _source(given: dict[str, Any], server: Server, count: int) -> Source:

@@ -282,9 +282,13 @@ def words_of(given: dict[str, Any]) -> Words:
 def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
     """The values of MAILBOXES, out of what click gave."""
     names_from = given["mailboxes_from"]
-    choice = Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
     names = read_names(names_from) if names_from else None
-    return Mailboxes(given["server"], choice, names, _source(names_from), access_of(given))
+    return Mailboxes(given["server"], choice_of(given), names, _source(names_from), access_of(given))
+
+
+def choice_of(given: dict[str, Any]) -> Choice:
+    """The values of MAILBOXES that choose among names, out of what click gave."""
+    return Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
 
 
 def policy_of(given: dict[str, Any], workers: int) -> Policy:

@@ -61,6 +61,22 @@ def test_cpu_cores_connections_and_a_rate_are_what_is_said() -> None:
     assert rated["given"]["seconds"]["median"] == pytest.approx(500, rel=0.1)
 
 
+def test_names_that_are_given_are_counted_and_the_server_is_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("anna\nbert\nbea\n")
+    words = (
+        "--forecast",
+        "--server",
+        "imaps://mail.example",
+        "--seconds",
+        "1s",
+        "--mailboxes-from",
+        tmp_path / "names.txt",
+    )
+
+    assert plan(*words, "--include", "b*", "-w", "1").stdout.startswith("2 mailboxes of imaps://mail.example, 1 worker")
+    assert mistake(*words, "--include", "x*").startswith("no mailbox is left to visit: ")
+
+
 @pytest.mark.spawns
 def test_the_simulated_server_is_forecast_by_its_own_options() -> None:
     found = plan("--forecast", "--server", "sim:400?latency=5ms", "-w", "2", "--include", "u0000000*")
@@ -83,6 +99,10 @@ def test_the_simulated_server_is_forecast_by_its_own_options() -> None:
             "--count and --limit: it is so many mailboxes, or those of a roster",
         ),
         (["--forecast", "--count", "5", "--chunk-size", "400"], "is more than the 255 that one session can hold open"),
+        (
+            ["--forecast", "--count", "5", "--concurrency", "400"],
+            "is more than the 255 mailboxes that one session can hold",
+        ),
         (["--forecast", "--count", "5", "--picture", "f.pdf"], "--picture f.pdf: a picture is FILE.png or FILE.svg"),
         (
             ["--forecast", "--count", "5", "--from", "r", "--seconds", "1ms"],
