@@ -77,29 +77,30 @@ class VirtualRun:
         #: Workers that have no chunk yet: those who have one will soon share the cores with them.
         self._coming: set[int] = set()
         self._template_free = machine.begin
-        #: Mailboxes that wait for another attempt; workers that hang, and that are gone; whether somebody will look.
+        #: Workers that have a process, and how many had one to begin with.
+        self._living = self._begun = 0
+        #: Mailboxes that wait for another attempt; at what workers hang, and since when; whether somebody will look.
         self._waiting: set[int] = set()
-        self._hanging: dict[int, Visitor] = {}
-        self._gone = 0
+        self._hanging: dict[int, Told] = {}
         self._looking = False
 
     def seconds(self) -> float:
         """Seconds until every mailbox is settled, or the run stops, and its workers are let go."""
         now = self._machine.begin
         self._perform(self.dispatch.handle(Begun(), now), now)
+        self._begun = self._living
         while not self.dispatch.finished:
             due = heapq.heappop(self._due)
             if self._is_stale(due):
                 continue
             now = max(now, due.time)
-            if self._look_now(due):
-                due = due._replace(event=self._reading(now))
-            self._perform(self.dispatch.handle(due.event, now), now)
-            self._finish_chunks(due, now)
-            now += self._cost(due.event)
+            event = self._as_it_is_now(due, now)
+            self._perform(self.dispatch.handle(event, now), now)
+            self._finish_chunks(due.worker, due.chunks, now)
+            now += self._cost(event)
             self._note_pace(now)
             self._see_to_it_that_somebody_looks(now)
-        return now + self._machine.end * len(self._visitors)
+        return now + self._machine.end * self._living
 
     # --- what is performed --------------------------------------------------------------------------------------------
 
@@ -113,15 +114,14 @@ class VirtualRun:
                 case Retry(ordinal):
                     self._waiting.add(ordinal)
                 case TerminateWorker(worker) if worker in self._hanging:
-                    at = self._hanging[worker].hangs_at
-                    self._happen(now, self._visitors[worker], Ended(worker, "SIGTERM", () if at is None else (at,)))
+                    ended = Ended(worker, "SIGTERM", (self._hanging[worker].first,))
+                    self._happen(now, self._visitors[worker], ended)
                 case _:
                     pass  # what is kept is kept nowhere, and only who hangs is asked to end
 
     def _start(self, worker: Visitor, now: float) -> None:
         """Workers are forked one after the other."""
-        self._gone -= worker.life > 0
-        worker.life += 1
+        self._living += 1
         self._coming.add(worker.number)
         worker.free = [0.0] * len(worker.free)
         self._template_free = max(self._template_free, now) + self._machine.start
@@ -136,7 +136,7 @@ class VirtualRun:
             self.workers.add(begun, 1)
         worker.chunks += 1
         self._coming.discard(worker.number)
-        if worker.hangs_at is None:
+        if worker.number not in self._hanging:
             lanes = (self._at_work + len(self._coming)) * len(worker.free)
             cpu = self._computing[min(lanes, len(self._computing) - 1)]
             self._tell(worker, chunk, sorted(self._visits.chunk(worker, chunk, begun, cpu)))
@@ -149,8 +149,7 @@ class VirtualRun:
             if not part.last:
                 self._happen(part.time + late, worker, _heard(worker, chunk, part), chunks=int(place == len(told)))
             elif part.cause is Cause.STALL:
-                worker.hangs_at, worker.hangs_since = part.first, part.time
-                self._hanging[worker.number] = worker
+                self._hanging[worker.number] = part
             else:
                 self._happen(part.time + late, worker, Ended(worker.number, "SIGSEGV", (part.first,)))
 
@@ -163,22 +162,35 @@ class VirtualRun:
     def _is_stale(self, due: _Due) -> bool:
         return not isinstance(due.event, Looked) and self._visitors[due.worker].life != due.life
 
-    def _finish_chunks(self, due: _Due, now: float) -> None:
-        """Note that a worker has less to do, after it was given more."""
-        worker = self._visitors[due.worker]
-        ended = isinstance(due.event, Ended)
-        if due.chunks or ended:
-            had, worker.chunks = worker.chunks, 0 if ended else worker.chunks - due.chunks
-            if had and not worker.chunks:
-                self._at_work -= 1
-                self.workers.add(now, -1)
-        if ended:
-            self.sessions.add(now, -worker.sessions)
-            self._visits.leave(worker)
-            worker.hangs_at = None
-            self._coming.discard(worker.number)
-            self._hanging.pop(worker.number, None)
-            self._gone += 1
+    def _as_it_is_now(self, due: _Due, now: float) -> Event:
+        """An event with what is to be known of it only when it happens; note that a worker has ended, or somebody looks."""
+        if isinstance(due.event, Looked):
+            self._looking = False
+            hanging = [(number, told) for number, told in self._hanging.items() if told.time <= now]
+            return Looked([_still(self._visitors[number], told.first) for number, told in hanging])
+        if isinstance(due.event, Ended):
+            self._bury(self._visitors[due.worker], now)
+        return due.event
+
+    def _bury(self, worker: Visitor, now: float) -> None:
+        """A worker has ended: what it would have told is stale."""
+        self._finish_chunks(worker.number, worker.chunks, now)
+        self.sessions.add(now, -worker.sessions)
+        self._visits.leave(worker)
+        worker.life += 1
+        self._living -= 1
+        self._coming.discard(worker.number)
+        self._hanging.pop(worker.number, None)
+
+    def _finish_chunks(self, number: int, chunks: int, now: float) -> None:
+        """Note that a worker is done with some of its chunks, and perhaps with all."""
+        if not chunks:
+            return
+        worker = self._visitors[number]
+        worker.chunks -= chunks
+        if not worker.chunks:
+            self._at_work -= 1
+            self.workers.add(now, -1)
 
     def _cost(self, event: Event) -> float:
         """Seconds that the parent needs for an event: it does one after the other."""
@@ -193,26 +205,16 @@ class VirtualRun:
 
     def _see_to_it_that_somebody_looks(self, now: float) -> None:
         """The parent looks at its workers once a second; here only where there may be something to be seen."""
-        if not self._looking and (self._waiting or self._hanging or self._gone or self._always_looks):
+        if not self._looking and (self._waiting or self._hanging or self._living < self._begun or self._always_looks):
             self._looking = True
             self._happened += 1
             heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self._happened, 0, 0, Looked([])))
 
-    def _look_now(self, due: _Due) -> bool:
-        if not isinstance(due.event, Looked):
-            return False
-        self._looking = False
-        return True
 
-    def _reading(self, now: float) -> Looked:
-        """What is seen of the workers that hang; of the others nothing is to be told."""
-        return Looked([_still(worker) for worker in self._hanging.values() if worker.hangs_since <= now])
-
-
-def _still(worker: Visitor) -> Reading:
+def _still(worker: Visitor, at: int) -> Reading:
     """What is seen of a worker that hangs: its other lanes are done long before that matters."""
     idle = [Spot(None, 0)] * (len(worker.free) - 1)
-    return Reading(worker.number, (Spot(worker.hangs_at, 0), *idle), 0)
+    return Reading(worker.number, (Spot(at, 0), *idle), 0)
 
 
 def _heard(worker: Visitor, chunk: Chunk, told: Told) -> Event:

@@ -38,9 +38,6 @@ class Visitor(msgspec.Struct):
     sessions: int = 0
     #: Chunks that it has and has not told of.
     chunks: int = 0
-    #: The mailbox at which it hangs, and since when.
-    hangs_at: int | None = None
-    hangs_since: float = math.inf
 
 
 class Told(NamedTuple):

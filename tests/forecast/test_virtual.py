@@ -44,7 +44,7 @@ def test_what_a_machine_takes_is_added() -> None:
 
     seconds, run = Case(count=40, setting=Setting(4, 40), machine=machine).run()
 
-    assert seconds == pytest.approx(1.0 + 0.1 + 40 * 0.01 + 4 * 0.2)
+    assert seconds == pytest.approx(1.0 + 0.1 + 40 * 0.01 + 0.2)  # one chunk, so one worker
     assert run.dispatch.settled == 40
 
 
@@ -161,6 +161,15 @@ def test_a_lane_that_hangs_ends_its_worker_and_the_others_go_on() -> None:
     assert run.dispatch.settled == 1000
     assert 0 < run.dispatch.failed < 10
     assert seconds > 3 * 300
+
+
+def test_what_the_other_lanes_of_a_worker_that_dies_would_have_told_is_not_heard() -> None:
+    server = Server(Delay(0.01, 1.0), separate=True, refusal=0.001, troubles={Trouble.CRASH: 0.05})
+
+    _, run = Case(setting=Setting(2, 50, lanes=5), server=server, seed=1).run()
+
+    assert run.dispatch.settled == 1000
+    assert 30 < run.dispatch.failed < 70
 
 
 def test_a_rate_is_kept() -> None:
