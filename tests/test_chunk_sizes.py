@@ -9,7 +9,7 @@ import pytest
 
 from fanout.forecast.model import Machine, Server, Setting
 from fanout.forecast.tape import Tape
-from fanout.forecast.virtual import VirtualRun
+from fanout.forecast.virtual import VirtualRun, World
 from fanout.partition import Fixed, Partition, partition
 from workers.simulated.options import Delay
 
@@ -30,7 +30,7 @@ def skewed(seed: int, sigma: float) -> list[float]:
 
 def makespan(seconds: list[float], how: Partition) -> float:
     """Seconds until every mailbox is settled."""
-    run = VirtualRun(len(seconds), Setting(WORKERS), how, Server(Delay(0.0)), Tape(seconds), MACHINE)
+    run = VirtualRun(len(seconds), Setting(WORKERS), how, World(Server(Delay(0.0)), Tape(seconds), MACHINE))
     return run.seconds()
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from fanout.forecast.model import Machine, Outage, Server, Setting
 from fanout.forecast.tape import Tape
-from fanout.forecast.virtual import VirtualRun
+from fanout.forecast.virtual import VirtualRun, World
 from fanout.partition import Guided, partition
 from fanout.staff import MOST
 
@@ -159,22 +159,22 @@ class Study:
         forces = [self.row(replace(setting, workers=workers)) for workers in _forces(setting, self._subject.server)]
         best = Setting(_fewest(forces), _best_size(sizes), setting.lanes)
         return Forecast(
-            server,
-            self._subject.count,
-            source,
-            self._subject.machine.cores,
-            setting.lanes,
-            self.row(setting),
-            self.runs,
-            middle.gone_through,
-            round(statistics.median(ran.failed for ran in runs)),
-            middle.workers,
-            middle.sessions,
-            self._subject.server.sessions,
-            self.outage(setting, outage),
-            sizes,
-            forces,
-            self.row(best),
+            server=server,
+            mailboxes=self._subject.count,
+            source=source,
+            cores=self._subject.machine.cores,
+            concurrency=setting.lanes,
+            given=self.row(setting),
+            runs=self.runs,
+            gone_through=middle.gone_through,
+            failed=round(statistics.median(ran.failed for ran in runs)),
+            workers=middle.workers,
+            sessions=middle.sessions,
+            sessions_allowed=self._subject.server.sessions,
+            outage=self.outage(setting, outage),
+            chunk_sizes=sizes,
+            workforces=forces,
+            recommended=self.row(best),
         )
 
     def row(self, setting: Setting) -> Row:
@@ -189,7 +189,7 @@ class Study:
         count = min(self._subject.count, self._enough(setting, chunks))
         run = self._virtual(setting, number, count)
         seconds = run.seconds()
-        whole = seconds + (self._subject.count - count) * _pace(run)
+        whole = seconds + (self._subject.count - count) * run.steady.each
         return Ran(
             whole,
             round(run.dispatch.failed * self._subject.count / count),
@@ -213,11 +213,8 @@ class Study:
 
     def _virtual(self, setting: Setting, number: int, count: int, outage: Outage | None = None) -> VirtualRun:
         subject = self._subject
-        how = self._partition(setting)
-        tape = self._tape(number)
-        return VirtualRun(
-            count, setting, how, subject.server, tape, subject.machine, policy=subject.policy, outage=outage
-        )
+        world = World(subject.server, self._tape(number), subject.machine, outage)
+        return VirtualRun(count, setting, self._partition(setting), world, subject.policy)
 
     def _partition(self, setting: Setting) -> Partition:
         return partition(setting.chunk_size, setting.workers, self._subject.capacity)
@@ -254,14 +251,6 @@ def _forces(setting: Setting, server: Server) -> list[int]:
         most = max(1, server.sessions // (setting.lanes if server.separate else 1))
     beside = {min(most, max(1, round(times * setting.workers))) for times in TIMES}
     return sorted({min(workers, MOST) for workers in beside} | {setting.workers})
-
-
-def _pace(run: VirtualRun) -> float:
-    """Seconds by which a mailbox more makes the run longer."""
-    if len(run.steady) < 2:
-        return 0.0
-    (begin, few), (end, many) = run.steady
-    return (end - begin) / max(1, many - few)
 
 
 def _row(setting: Setting, seconds: Spread) -> Row:

@@ -7,6 +7,7 @@ and tells dispatch of what is there first. No process, no clock, no waiting. Pur
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.dispatch import Dispatch
@@ -46,30 +47,52 @@ class _Due(NamedTuple):
     chunks: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run meets."""
+
+    server: Server
+    #: The server's mailboxes.
+    tape: Tape
+    machine: Machine
+    outage: Outage | None = None
+
+
+class Steady:
+    """The pace of a run while all of its workers are at work."""
+
+    def __init__(self, count: int) -> None:
+        self._shares = [share * count for share in STEADY]
+        #: When so many were settled, for each of the shares.
+        self._marks: list[tuple[float, int]] = []
+
+    def note(self, now: float, settled: int) -> None:
+        """So many are settled now."""
+        if len(self._marks) < len(self._shares) and settled >= self._shares[len(self._marks)]:
+            self._marks.append((now, settled))
+
+    @property
+    def each(self) -> float:
+        """Seconds by which a mailbox more makes the run longer; 0 for a run that ended before it had a pace."""
+        if len(self._marks) < len(self._shares):
+            return 0.0
+        (begin, few), (end, many) = self._marks
+        return (end - begin) / max(1, many - few)
+
+
 class VirtualRun:
     """One run, from its call to its last mailbox."""
 
-    def __init__(  # noqa: PLR0913 - each is a fact of its own
-        self,
-        count: int,
-        setting: Setting,
-        how: Partition,
-        server: Server,
-        tape: Tape,
-        machine: Machine,
-        *,
-        policy: Policy = ORDINARY,
-        outage: Outage | None = None,
-    ) -> None:
+    def __init__(self, count: int, setting: Setting, how: Partition, world: World, policy: Policy = ORDINARY) -> None:
+        server, machine = world.server, world.machine
         lanes = setting.lanes if server.separate else 1
         self.dispatch = Dispatch(count, how, setting.workers, policy, lanes=setting.lanes)
         self.workers, self.sessions = Timeline(), Timeline()
-        #: When so many were settled, for the two shares that are STEADY.
-        self.steady: list[tuple[float, int]] = []
+        self.steady = Steady(count)
         self._machine = machine
-        self._visits = Visits(server, tape, outage)
+        self._visits = Visits(server, world.tape, world.outage)
         self._visitors = [Visitor(number, [0.0] * lanes) for number in range(setting.workers)]
-        self._computing = computing(server, tape.mean, machine.cores, setting.workers * lanes)
+        self._computing = computing(server, world.tape.mean, machine.cores, setting.workers * lanes)
         self._always_looks = policy.rate is not None
         self._due: list[_Due] = []
         self._happened = 0
@@ -98,7 +121,7 @@ class VirtualRun:
             self._perform(self.dispatch.handle(event, now), now)
             self._finish_chunks(due.worker, due.chunks, now)
             now += self._cost(event)
-            self._note_pace(now)
+            self.steady.note(now, self.dispatch.settled)
             self._see_to_it_that_somebody_looks(now)
         return now + self._machine.end * self._living
 
@@ -196,10 +219,6 @@ class VirtualRun:
         """Seconds that the parent needs for an event: it does one after the other."""
         found = event.message.count if isinstance(event, Heard) and isinstance(event.message, Found) else 0
         return self._machine.hear + found * self._machine.note
-
-    def _note_pace(self, now: float) -> None:
-        if len(self.steady) < len(STEADY) and self.dispatch.settled >= STEADY[len(self.steady)] * self.dispatch.count:
-            self.steady.append((now, self.dispatch.settled))
 
     # --- looks --------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from random import Random
 
 from fanout.forecast.model import Machine, Outage, Server, Setting
 from fanout.forecast.tape import Tape
-from fanout.forecast.virtual import VirtualRun
+from fanout.forecast.virtual import VirtualRun, World
 from fanout.partition import partition
 from fanout.policy import Policy
 from workers.simulated.options import Delay
@@ -34,13 +34,6 @@ class Case:
         how = partition(self.setting.chunk_size, self.setting.workers, 255)
         tape = Tape.of(self.server, self.count, Random(self.seed))
         run = VirtualRun(
-            self.count,
-            self.setting,
-            how,
-            self.server,
-            tape,
-            self.machine,
-            policy=self.policy,
-            outage=self.outage,
+            self.count, self.setting, how, World(self.server, tape, self.machine, self.outage), self.policy
         )
         return run.seconds(), run
