@@ -105,10 +105,10 @@ class Machine:
 
     cores: int
     #: From the call of a run until its first worker is started: the roster is listed.
-    begin: float = 0.03
+    begin: float = 0.027
     #: Of the start of a worker, and of its end: one is started, and let go, after the other.
-    start: float = 0.0015
-    end: float = 0.002
+    start: float = 0.0012
+    end: float = 0.0016
     #: From one end of a pipe to the other.
     pipe: float = 0.0002
     #: Of the parent's only thread, for a frame and for each mailbox in it (benchmarks/README.md, the engine alone).
