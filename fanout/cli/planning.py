@@ -89,7 +89,7 @@ FORECAST: list[Any] = [
         metavar="TIME",
         default="10m",
         show_default=True,
-        help="An outage of the server to tell the cost of.",
+        help="An outage of the server to tell the cost of; none: of none.",
     ),
     click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="What all chance follows from."),
     click.option("--json", "as_json", is_flag=True, help="The forecast as one JSON document."),

@@ -56,6 +56,8 @@ def spread(seconds: Spread) -> str:
 
 def in_words(outage: OutageCost) -> str:
     """What an outage costs."""
+    if not outage.lasts:
+        return "none was looked at"
     costs = f"{duration(outage.lasts)} in the middle of the run costs {duration(max(0.0, outage.costs))}"
     if outage.stops:
         return f"{costs}, with a `fanout resume` when the server is back: the run gives up before that"

@@ -63,6 +63,7 @@ def test_an_outage_that_ends_the_run_says_what_to_do() -> None:
         "1 min 0 s in the middle of the run costs 59 s; mailboxes that are not reached, and visited again behind the run: 7"
     )
     assert in_words(OutageCost(60.0, 59.0, 0, stops=False)).endswith("every mailbox is reached in the end")
+    assert in_words(OutageCost(0.0, 0.0, 0, stops=False)) == "none was looked at"
 
 
 def test_a_setting_is_said_in_words() -> None:
