@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fanout.staff import Asked
     from fanout.work import Todo
     from workers.messages import Announced
+    from workers.servers import Server
 
 T = TypeVar("T")
 
@@ -179,7 +180,7 @@ class Conductor:
     def _cut(self, announced: Announced) -> Partition:
         """How the roster is cut. Raises ValueError."""
         force = self._workforce
-        _check_concurrency(force.concurrency, announced)
+        check_concurrency(force.concurrency, announced)
         return partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
 
     def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Todo | None = None) -> Report:
@@ -255,7 +256,7 @@ def _capacity(announced: Announced) -> int | None:
     return announced.capacity
 
 
-def _check_concurrency(concurrency: int, announced: Announced) -> None:
+def check_concurrency(concurrency: int, announced: Announced | Server) -> None:
     """Raise ValueError for more mailboxes at a time than a session holds."""
     if announced.capacity is not None and concurrency > announced.capacity:
         raise ValueError(

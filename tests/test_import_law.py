@@ -47,7 +47,7 @@ WRAPPERS = {
         "workers/mapi/http/endpoint.py",
     },
     "spnego": {"workers/mapi/http/authentication.py"},
-    "matplotlib": {"fanout/bench/picture.py"},
+    "matplotlib": {"fanout/bench/picture.py", "fanout/forecast/picture.py", "fanout/pictures.py"},
     "regex": {"workers/jobs/search.py"},
     "jinja2": {"fanout/report/page.py"},
     "markupsafe": {"fanout/report/visible.py"},
@@ -64,6 +64,7 @@ WRAPPERS = {
         "fanout/cli/explaining.py",
         "fanout/cli/finishing.py",
         "fanout/cli/looking.py",
+        "fanout/cli/planning.py",
         "fanout/cli/reporting.py",
         "fanout/cli/reproducing.py",
         "fanout/cli/running.py",
@@ -161,7 +162,7 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "fanout/bench/forecast.py",
+        "fanout/bench/estimate.py",
         "fanout/bench/report.py",
         "fanout/bench/rounds.py",
         "fanout/bench/table.py",
@@ -172,6 +173,9 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
         "fanout/estimate.py",
         "fanout/events.py",
         "fanout/fleet/holders.py",
+        "fanout/forecast/timeline.py",
+        "fanout/forecast/virtual.py",
+        "fanout/forecast/visits.py",
         "fanout/leaks.py",
         "fanout/lives.py",
         "fanout/orders.py",
@@ -203,7 +207,17 @@ def test_a_pure_module_cannot_reach_the_world(path: str) -> None:
     assert {name.split(".")[0] for name in imports(ROOT / path)} & WORLD == set()
 
 
-@pytest.mark.parametrize("path", ["fanout/bench/comparison.py", "fanout/bench/settings.py", "fanout/bench/verdict.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "fanout/bench/comparison.py",
+        "fanout/bench/settings.py",
+        "fanout/bench/verdict.py",
+        "fanout/forecast/model.py",
+        "fanout/forecast/study.py",
+        "fanout/forecast/tape.py",
+    ],
+)
 def test_a_pure_module_draws_lots_from_a_seed_alone(path: str) -> None:
     used = imports(ROOT / path)
 

@@ -1,4 +1,4 @@
-"""What a bench found, as a picture: the only module that knows matplotlib, which is loaded when a picture is wanted.
+"""What a bench found, as a picture.
 
 Chunk sizes stand on the x axis, each combination of all else is a line. Above the seconds of a run: a faint dot a round, the
 median with its 95 % interval, a ring around the best. Below the CPU seconds.
@@ -6,11 +6,10 @@ median with its 95 % interval, a ring around the best. Below the CPU seconds.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.bench.settings import Setting, differing, in_words
-from fanout.errors import StoppedError, UsageError
+from fanout.pictures import COLOURS, save, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +20,7 @@ if TYPE_CHECKING:
 
     from fanout.bench.document import Document
 
-#: The kinds of files that are drawn, by how their names end.
-SUFFIXES = (".png", ".svg")
-
-#: The colours of lines, told apart by those who see red and green alike, too (Okabe and Ito, 2008). There is one marker more,
-#: so that only the 57th line looks like the first.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: Markers of lines: one more than there are colours, so that only the 57th line looks like the first.
 _MARKERS = "osD^vPX*"
 
 #: How far apart the lines of one chunk size stand, of the 1 between two sizes.
@@ -36,28 +30,9 @@ _SPREAD = 0.3
 _ROW = 0.22
 
 
-def check(path: Path) -> None:
-    """Raise UsageError for a picture that can't be drawn, so that nothing is measured in vain."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--picture {path}: a picture is FILE.png or FILE.svg")
-    if find_spec("matplotlib") is None:
-        raise UsageError(
-            f"--picture {path}: it takes matplotlib, which is not installed: pip install 'mailbox-fanout[plot]'"
-        )
-
-
 def draw(document: Document, path: Path) -> None:
     """Draw what was measured. Raises StoppedError when the file can't be written."""
-    import matplotlib as mpl
-
-    # Text stays text, a dollar a dollar, and the same bench gives the same file.
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "fanout", "text.parse_math": False}
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
-    try:
-        with mpl.rc_context(style):
-            _figure(document).savefig(path, metadata=metadata, dpi=150)
-    except OSError as error:
-        raise StoppedError(f"{path} can't be written: {error.strerror}") from error
+    save(lambda: _figure(document), path)
 
 
 def _figure(document: Document) -> Figure:
@@ -104,7 +79,7 @@ def _lines(settings: Sequence[Setting], sizes: Sequence[int | str]) -> list[_Lin
             for place, setting in enumerate(settings)
             if in_words(setting, parts) == label
         }
-        lines.append(_Line(label, _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)], points))
+        lines.append(_Line(label, COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)], points))
     return lines
 
 
@@ -158,9 +133,7 @@ def _label(figure: Figure, document: Document, seconds: Axes, cpu: Axes) -> None
     cpu.set_ylabel("CPU seconds")
     cpu.set_xlabel("chunk size, mailboxes")
     for axes in (seconds, cpu):
-        axes.set_ylim(0, axes.dataLim.y1 * 1.1)
-        axes.grid(axis="y", alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
     host = f"{document.host.in_words()}; {document.begun.at:.10}"
     figure.supxlabel(
         f"medians of {rounds} rounds, 95 % intervals; a dot a run\n{host}", fontsize="x-small", color="0.35"

@@ -19,7 +19,8 @@ from fanout.cli.comparing import diff, runs
 from fanout.cli.doctoring import doctor
 from fanout.cli.explaining import jobs
 from fanout.cli.finishing import exit_code
-from fanout.cli.looking import export, mailboxes, plan, show
+from fanout.cli.looking import export, mailboxes, show
+from fanout.cli.planning import plan
 from fanout.cli.reporting import report
 from fanout.cli.reproducing import command as reproduce
 from fanout.cli.running import resume, run

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fanout import jobs
+from fanout import jobs, pictures
 from fanout.bench import comparison, picture
 from fanout.bench.document import Document, Subject, own_code, read, versions, write
-from fanout.bench.forecast import forecast, probe, seconds_a_run, total
+from fanout.bench.estimate import estimate, probe, seconds_a_run, total
 from fanout.bench.host import Host, Moment
 from fanout.bench.measuring import Work
 from fanout.bench.report import compared, report
@@ -171,16 +171,16 @@ def bench(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many o
     """
     files = [*([given["json_file"]] if given["json_file"] else []), *given["pictures"]]
     for path in given["pictures"]:
-        picture.check(path)
+        pictures.check(path)
     for path in files:
-        _check_free(path, force=given["force"])
+        check_free(path, force=given["force"])
     budget = _budget(given)
     told = jobs.named(job)
     work = Work(_again_and_again(mailboxes_of(given)), Task(told, jobs.options(told, given["options"])))
     settings = Axes(*(given[axis] for axis in Axes._fields)).settings()
     roster = work.survey(settings)
     if given["dry_run"]:
-        _show_forecast(work, settings, budget, roster)
+        _show_estimate(work, settings, budget, roster)
         return 0
     return _bench(work, settings, budget, roster, given)
 
@@ -195,7 +195,7 @@ def _budget(given: dict[str, Any]) -> Budget:
     return Budget(rounds=given["rounds"])
 
 
-def _check_free(path: Path, *, force: bool) -> None:
+def check_free(path: Path, *, force: bool) -> None:
     """Raise UsageError for a file that can't be written when all is measured."""
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(
@@ -291,9 +291,9 @@ def _show_comparison(before_file: Path, after_file: Path) -> None:
 # --- what would be run ------------------------------------------------------------------------------------------------
 
 
-def _show_forecast(work: Work, settings: list[Setting], budget: Budget, roster: Roster) -> None:
+def _show_estimate(work: Work, settings: list[Setting], budget: Budget, roster: Roster) -> None:
     probed = slowest(settings)
     sample = probe(lambda count: work.first(count).measure(probed), roster.count)
-    for line in forecast(settings, probed, sample, roster.count):
+    for line in estimate(settings, probed, sample, roster.count):
         show(line)
     show(total(seconds_a_run(sample, roster.count) * len(settings), budget))

@@ -1,4 +1,4 @@
-"""The commands that look, and run nothing: at a roster, at how it would be cut, at a run."""
+"""The commands that look, and run nothing: at a roster, at a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import click
 
 from fanout import summary, tables
 from fanout.cli import completing
-from fanout.cli.words import MAILBOXES, WORKFORCE, give, say, words_of
+from fanout.cli.words import MAILBOXES, give, say, words_of
 from fanout.cli.words import show as show_line
 from fanout.conduct import Conductor
 from fanout.errors import ReaderGoneError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
-from fanout.partition import chunks
 from fanout.runfile import RunFile
 from fanout.sink import Sink
 from workers.messages import Recording
@@ -43,30 +42,14 @@ def mailboxes(**given: Any) -> None:  # noqa: ANN401 - the values of many option
     \b
     fanout mailboxes --server sim:2000 --include 'u0000001*'
     """
-    roster, _ = _survey(given | _NO_WORKFORCE)
+    roster, _ = survey(given | _NO_WORKFORCE)
     for first in range(0, roster.count, LINES):
         show_line("\n".join(roster.names(range(first, min(first + LINES, roster.count)))))
     say(f"{roster.count:,} mailboxes: {roster.source}")
 
 
-@click.command()
-@give(MAILBOXES, WORKFORCE)
-def plan(**given: Any) -> None:  # noqa: ANN401 - the values of many options
-    """Show how a roster would be cut into chunks, before any mailbox is opened.
-
-    \b
-    fanout plan --server sim:2000 -w 4 --chunk-size auto
-    """
-    roster, how = _survey(given)
-    show_line("chunk\tmailboxes\tfirst\tlast")
-    sizes = []
-    for number, ordinals in enumerate(chunks(how, roster.count), 1):
-        show_line(f"{number}\t{len(ordinals)}\t{roster.name(ordinals[0])}\t{roster.name(ordinals[-1])}")
-        sizes.append(len(ordinals))
-    say(f"{roster.count:,} mailboxes in {len(sizes):,} chunks of {min(sizes):,} to {max(sizes):,}: {roster.source}")
-
-
-def _survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
+def survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
+    """The roster that MAILBOXES ask for, and how WORKFORCE cuts it."""
     words = words_of(given)
     ledger = TemporaryLedger(Recording.RESULTS)
     with Conductor(words.mailboxes, words.workforce, ledger) as conductor:

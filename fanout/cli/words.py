@@ -200,15 +200,7 @@ WORKFORCE: list[_Option] = [
     ),
 ]
 
-TROUBLE: list[_Option] = [
-    click.option(
-        "--timeout",
-        callback=seconds,
-        default="none",
-        show_default=True,
-        metavar="S",
-        help="Seconds that a mailbox may take.",
-    ),
+PATIENCE: list[_Option] = [
     click.option(
         "--stall-timeout",
         callback=seconds,
@@ -226,6 +218,18 @@ TROUBLE: list[_Option] = [
         help="Further attempts at a mailbox, for causes that can pass and when its worker died.",
     ),
     click.option("--rate", callback=rate, metavar="N/s", help="Mailboxes begun a second, over all workers."),
+]
+
+TROUBLE: list[_Option] = [
+    click.option(
+        "--timeout",
+        callback=seconds,
+        default="none",
+        show_default=True,
+        metavar="S",
+        help="Seconds that a mailbox may take.",
+    ),
+    *PATIENCE,
     click.option(
         "--max-rss",
         callback=size,
@@ -281,9 +285,13 @@ def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE) -> 
 def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
     """The values of MAILBOXES, out of what click gave."""
     names_from = given["mailboxes_from"]
-    choice = Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
     names = read_names(names_from) if names_from else None
-    return Mailboxes(given["server"], choice, names, _source(names_from), access_of(given))
+    return Mailboxes(given["server"], choice_of(given), names, _source(names_from), access_of(given))
+
+
+def choice_of(given: dict[str, Any]) -> Choice:
+    """The values of MAILBOXES that choose among names, out of what click gave."""
+    return Choice(**{name: given[name] for name in ("include", "exclude", "shard", "sample", "limit")})
 
 
 def policy_of(given: dict[str, Any], workers: int, workplace: Workplace = THIS_MACHINE) -> Policy:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fanout import pictures
 from fanout.bench import picture
 from fanout.bench.settings import AUTO, Axes, Setting
 from fanout.errors import StoppedError, UsageError
@@ -62,14 +63,14 @@ def test_what_was_not_measured_is_left_out(tmp_path: Path) -> None:
 
 def test_another_kind_of_file_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--picture bench.pdf: a picture is FILE.png or FILE.svg"):
-        picture.check(Path("bench.pdf"))
+        pictures.check(Path("bench.pdf"))
 
 
 def test_where_matplotlib_is_missing_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "find_spec", lambda _: None)
+    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
 
     with pytest.raises(UsageError, match=r"matplotlib, which is not installed: pip install 'mailbox-fanout\[plot\]'"):
-        picture.check(Path("bench.svg"))
+        pictures.check(Path("bench.svg"))
 
 
 def test_a_picture_that_cannot_be_written_stops(tmp_path: Path) -> None:

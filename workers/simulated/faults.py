@@ -29,8 +29,8 @@ _REMEMBERED = 4096
 _RANGE = 2**64
 
 #: A round trip of a slow mailbox takes so many times the latency, and at least so many seconds.
-_SLOWNESS = 20
-_SLOW_AT_LEAST = 0.1
+SLOWNESS = 20
+SLOW_AT_LEAST = 0.1
 
 
 class FaultPlan:
@@ -99,7 +99,7 @@ class Trouble:
                 address = logons[request.logon_id].mailbox.address
                 self._cut(address)
             slow = slow or self._faults.has(Fault.SLOW, address)
-        return max(_SLOWNESS * latency, _SLOW_AT_LEAST) - latency if slow else 0.0
+        return max(SLOWNESS * latency, SLOW_AT_LEAST) - latency if slow else 0.0
 
     def _cut(self, address: str) -> None:
         if self._faults.has(Fault.DROP, address) and self._drops.count(address) == 1:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable  # noqa: TC003 - the table of options is read at run time
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from math import log
+from math import exp, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_origin, get_type_hints
 from urllib.parse import unquote
@@ -83,6 +83,11 @@ class Delay:
             return self.median
         return random.lognormvariate(log(self.median), self.sigma)
 
+    @property
+    def mean(self) -> float:
+        """What it comes to on average, in seconds."""
+        return self.median * exp(self.sigma**2 / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -131,7 +136,8 @@ def _seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _delay(text: str) -> Delay:
+def delay(text: str) -> Delay:
+    """`2ms`, `0.5s`, `lognormal(2ms,1.5)`. Raises ValueError with what is allowed."""
     found = re.fullmatch(r"lognormal\(\s*([^,\s]+)\s*,\s*([0-9]{1,2}(?:\.[0-9]{1,9})?)\s*\)", text)
     return Delay(_seconds(found[1]), float(found[2])) if found else Delay(_seconds(text))
 
@@ -205,9 +211,9 @@ class SimulatedOptions:
     messages: Annotated[int, Option(_whole(0, 1_000_000), "N", "messages of a generated mailbox, on average")] = 200
     latency: Annotated[
         Delay,
-        Option(_delay, "TIME", "a round trip: 2ms, 0.5s, or lognormal(2ms,1.5) by median and sigma"),
+        Option(delay, "TIME", "a round trip: 2ms, 0.5s, or lognormal(2ms,1.5) by median and sigma"),
     ] = _NO_DELAY
-    connect: Annotated[Delay, Option(_delay, "TIME", "what making a connection costs, beside its round trip")] = (
+    connect: Annotated[Delay, Option(delay, "TIME", "what making a connection costs, beside its round trip")] = (
         _NO_DELAY
     )
     reserved: Annotated[

@@ -155,7 +155,7 @@ class SimulatedServer:
 def simulated_server(url: str, pause: Callable[[float], None] = pause) -> SimulatedServer:
     """The server that a `sim:` URL means. Raises ServerUrlError."""
     options = parse_options(url)
-    population = _population(options)
+    population = population_of(options)
     for fault, share in options.faults.items():
         for name in sorted(share.names):
             if population.ordinal(mailbox_dn(name)) is None:
@@ -163,7 +163,8 @@ def simulated_server(url: str, pause: Callable[[float], None] = pause) -> Simula
     return SimulatedServer(population, options, pause)
 
 
-def _population(options: SimulatedOptions) -> Population:
+def population_of(options: SimulatedOptions) -> Population:
+    """The mailboxes that options ask for."""
     if isinstance(options.source, int):
         return GeneratedPopulation(options.source, options.seed, options.folders, options.messages)
     return MaildirPopulation(options.source)

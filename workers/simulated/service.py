@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workers.slots import Slot
 
 #: The account that every worker logs on with: it may open every mailbox (article Q194627).
-_ACCOUNT = mailbox_dn("fanout")
+ACCOUNT = mailbox_dn("fanout")
 
 
 class SimulatedService:
@@ -32,7 +32,7 @@ class SimulatedService:
         self._profile = Profile(
             "fanout",
             self._transport,
-            _ACCOUNT,
+            ACCOUNT,
             self._transport,
             ConnectFlags.USE_SEPARATE_CONNECTION if separate_connections else ConnectFlags(0),
             self._transport.options.reserved,

@@ -35,7 +35,7 @@ def seconds_a_run(sample: Sample, mailboxes: int) -> float:
     return sample.first + (sample.wall - sample.first) * mailboxes / sample.mailboxes
 
 
-def forecast(settings: Sequence[Setting], probed: Setting, sample: Sample, mailboxes: int) -> Iterator[str]:
+def estimate(settings: Sequence[Setting], probed: Setting, sample: Sample, mailboxes: int) -> Iterator[str]:
     """What would be run, and what a probe says of it."""
     yield f"{len(settings):,} settings, {mailboxes:,} mailboxes each:"
     yield from (f"  {in_words(setting, Setting.__struct_fields__)}" for setting in settings)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fanout.bench.forecast import forecast, probe, seconds_a_run, total
+from fanout.bench.estimate import estimate, probe, seconds_a_run, total
 from fanout.bench.rounds import Budget
 from fanout.bench.settings import AUTO, Setting
 from fanout.bench.verdict import Sample
@@ -35,7 +35,7 @@ def test_what_a_run_takes_to_start_is_counted_once() -> None:
 def test_what_would_be_run_is_told_with_what_the_probe_says() -> None:
     settings = [Setting(25, 2), Setting(AUTO, 2)]
 
-    assert list(forecast(settings, Setting(AUTO, 2), run(1000, 0.001), 10_000)) == [
+    assert list(estimate(settings, Setting(AUTO, 2), run(1000, 0.001), 10_000)) == [
         "2 settings, 10,000 mailboxes each:",
         "  chunks of 25, 2 workers, started by fork, one at a time, shared connections",
         "  guided chunks (auto), 2 workers, started by fork, one at a time, shared connections",

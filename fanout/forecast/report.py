@@ -1,0 +1,115 @@
+"""A forecast in lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.bench.table import Column, table
+from fanout.progress import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fanout.forecast.study import Forecast, OutageCost, Row, Spread
+
+
+def report(forecast: Forecast, width: int | None) -> Iterator[str]:
+    """All that is said of a forecast; `width`: characters of a line, None for no end."""
+    given = forecast.given
+    yield f"{title(forecast)}, {setting(given, forecast.concurrency)}"
+    yield f"mailbox   {forecast.source}"
+    yield f"finish    {_finish(forecast)}"
+    yield f"basis     {how(forecast)}"
+    yield f"workers   {_use(forecast.workers.mean, given.workers, 'at work')}"
+    yield f"sessions  {_sessions(forecast)}"
+    yield f"outage    {in_words(forecast.outage)}"
+    yield ""
+    yield from table(_columns([*forecast.workforces, *forecast.chunk_sizes], forecast), width)
+    yield ""
+    yield f"recommended: {recommended(forecast)}"
+
+
+def title(forecast: Forecast) -> str:
+    return f"{forecast.mailboxes:,} mailboxes of {forecast.server}"
+
+
+def setting(row: Row, concurrency: int) -> str:
+    """`4 workers, chunks of 100`."""
+    chunks = "guided chunks (auto)" if row.chunk_size == "auto" else f"chunks of {row.chunk_size}"
+    lanes = f", {concurrency} at a time in each" if concurrency > 1 else ""
+    return f"{row.workers:,} worker{'s' if row.workers > 1 else ''}, {chunks}{lanes}"
+
+
+def recommended(forecast: Forecast) -> str:
+    """The words of the command line that are best, and what they give."""
+    best = forecast.recommended
+    words = f"-w {best.workers} --chunk-size {best.chunk_size}, {spread(best.seconds)}"
+    tried = max(row.workers for row in forecast.workforces)
+    return words + (" (more workers were not looked at)" if best.workers == tried and tried > 1 else "")
+
+
+def spread(seconds: Spread) -> str:
+    """The median, and the interval where it is one."""
+    low, median, high = map(duration, (seconds.low, seconds.median, seconds.high))
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def in_words(outage: OutageCost) -> str:
+    """What an outage costs."""
+    if not outage.lasts:
+        return "none was looked at"
+    costs = f"{duration(outage.lasts)} in the middle of the run costs {duration(max(0.0, outage.costs))}"
+    if outage.stops:
+        return f"{costs}, with a `fanout resume` when the server is back: the run gives up before that"
+    if outage.unreachable:
+        return f"{costs}; mailboxes that are not reached, and visited again behind the run: {outage.unreachable:,}"
+    return f"{costs}; every mailbox is reached in the end"
+
+
+def how(forecast: Forecast) -> str:
+    """What the forecast rests on."""
+    part = ""
+    if forecast.gone_through < forecast.mailboxes:
+        part = f" over {forecast.gone_through:,} of the mailboxes, and as many more in the middle as are left"
+    return f"{forecast.runs} runs in virtual time{part}, 90 % of them within the interval; {forecast.cores} cores"
+
+
+def _finish(forecast: Forecast) -> str:
+    seconds = forecast.given.seconds
+    failed = f", {forecast.failed:,} fail" if forecast.failed else ""
+    return f"{spread(seconds)}, {_rate(forecast.mailboxes / seconds.median)}{failed}"
+
+
+def _rate(mailboxes: float) -> str:
+    return f"{mailboxes:,.0f} mailboxes a second" if mailboxes >= 10 else f"{mailboxes:.1f} mailboxes a second"
+
+
+def _use(mean: float, most: int, what: str) -> str:
+    return f"{mean:,.1f} of {most:,} {what} on average, {mean / most:.0%}"
+
+
+def _sessions(forecast: Forecast) -> str:
+    if forecast.sessions_allowed is None:
+        return f"{forecast.sessions.mean:,.1f} open on average, {max(forecast.sessions.numbers):,.0f} at the most; no limit"
+    return _use(forecast.sessions.mean, forecast.sessions_allowed, "open")
+
+
+def _columns(rows: Sequence[Row], forecast: Forecast) -> list[Column]:
+    rows = sorted(set(rows), key=lambda row: (row.workers, row.chunk_size == "auto", str(row.chunk_size).zfill(6)))
+    given = forecast.given.seconds.median
+    return [
+        Column(("", "workers"), [f"{row.workers:,}" for row in rows]),
+        Column(("chunk", "size"), [str(row.chunk_size) for row in rows]),
+        Column(("", "finish"), [duration(row.seconds.median) for row in rows]),
+        Column(("", "90 % of runs"), [_interval(row.seconds) for row in rows], weight=1),
+        Column(("times", "given"), [f"{row.seconds.median / given:.2f}" if given else "" for row in rows], weight=2),
+        Column(("", ""), [_mark(row, forecast) for row in rows], words=True),
+    ]
+
+
+def _interval(seconds: Spread) -> str:
+    return "" if seconds.low == seconds.high else f"{duration(seconds.low)} to {duration(seconds.high)}"
+
+
+def _mark(row: Row, forecast: Forecast) -> str:
+    return "given" if row == forecast.given else ""

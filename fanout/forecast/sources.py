@@ -1,0 +1,185 @@
+"""Where the times of a forecast come from: the options of a simulated server, a run that was measured, or the words of a user."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from fanout.errors import UsageError
+from fanout.forecast.model import Sample, Server, Slowed, Trips, Trouble
+from workers.causes import Cause, MailboxError
+from workers.simulated.faults import SLOW_AT_LEAST, SLOWNESS
+from workers.simulated.options import SCHEME, Delay, Fault, parse_options
+from workers.simulated.trial import try_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.outcomes import Outcome
+    from fanout.runfile import RunFile
+    from workers.simulated.options import Share
+
+#: Mailboxes of a run whose seconds are kept.
+KEPT = 2**16
+
+#: What a fault of the simulated server does to a mailbox. One that is slow is well.
+_OF_FAULT = {
+    Fault.MISSING: Trouble.REFUSED,
+    Fault.DENIED: Trouble.REFUSED,
+    Fault.HANG: Trouble.HANG,
+    Fault.BUSY: Trouble.BUSY,
+    Fault.DROP: Trouble.CUT,
+}
+
+#: What an attempt that failed, and was followed by another one, says of its mailbox; and one that was the last. Every other
+#: one that was the last came at once.
+_OF_ATTEMPT = {Cause.BUSY: Trouble.BUSY, Cause.UNREACHABLE: Trouble.CUT}
+_OF_LAST = {
+    Cause.STALL: Trouble.HANG,
+    Cause.TIMEOUT: Trouble.HANG,
+    Cause.CRASH: Trouble.CRASH,
+    Cause.MEMORY: Trouble.CRASH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A server as a forecast knows it, and where that comes from, in words."""
+
+    server: Server
+    words: str
+
+
+def simulated(url: str, count: int, *, separate: bool) -> Source:
+    """By the options of a `sim:` URL, and a census of a few of its mailboxes, here. Raises UsageError."""
+    options = parse_options(url)
+    try:
+        trial = try_out(options, separate_connections=separate)
+    except (OSError, MailboxError) as error:
+        raise UsageError(f"{url}: no mailbox can be tried: {error}; with --seconds none needs to be") from error
+    usual = Trips(options.latency, trial.trips, trial.late)
+    server = Server(
+        waits=_slowed(usual, _share(options.slow, count)),
+        cpu=trial.cpu,
+        connect=options.connect.mean + options.latency.mean,
+        refusal=options.latency.mean + trial.cpu / 2,
+        troubles=_troubles((fault, _share(share, count)) for fault, share in options.faults.items()),
+        backoff=options.backoff,
+        apart=True,
+        separate=separate,
+    )
+    return Source(
+        server,
+        f"a census: {trial.trips} round trips by the options of the URL, and {1e3 * trial.cpu:.2f} ms of CPU, as "
+        f"{trial.mailboxes} mailboxes took here",
+    )
+
+
+def _slowed(usual: Trips, share: float) -> Trips | Slowed:
+    return Slowed(usual, share, SLOWNESS, SLOW_AT_LEAST * usual.number) if share else usual
+
+
+def _share(share: Share, count: int) -> float:
+    return share.fraction or min(1.0, len(share.names) / count)
+
+
+def _troubles(shares: Iterable[tuple[Fault, float]]) -> dict[Trouble, float]:
+    found: defaultdict[Trouble, float] = defaultdict(float)
+    for fault, share in shares:
+        if fault in _OF_FAULT:
+            found[_OF_FAULT[fault]] += share
+    return dict(found)
+
+
+def given(seconds: Delay, *, separate: bool) -> Source:
+    """By a distribution that a user gives."""
+    spread = f", sigma {seconds.sigma:g}" if seconds.sigma else ""
+    return Source(
+        Server(waits=seconds, connect=0.0, refusal=seconds.mean, separate=separate),
+        f"--seconds: {1e3 * seconds.median:,.4g} ms each{spread}",
+    )
+
+
+def measured(file: RunFile, *, separate: bool) -> Source:
+    """By a run: the seconds of its mailboxes, and what its attempts came to. Raises UsageError for one that tells nothing."""
+    seconds, failed = _Reservoir(), _Failures()
+    for outcome in file.outcomes():
+        if not outcome.ok:
+            failed.add(outcome)
+        elif outcome.seconds is not None:
+            seconds.add(outcome.seconds)
+    if not seconds.kept:
+        raise UsageError(f"--from {file.path}: it has no mailbox that is done and whose seconds are known")
+    attempts = file.retrospect.attempts()
+    server = Server(
+        waits=Sample(tuple(seconds.kept)),
+        refusal=failed.refusal,
+        troubles=failed.shares(seconds.seen + failed.count, attempts),
+        separate=separate,
+    )
+    return Source(
+        server,
+        f"{file.path}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {attempts.total():,} further attempts; "
+        "all of their seconds count as waiting, unless --cpu says otherwise",
+    )
+
+
+class _Reservoir:
+    """Some of the numbers that it is told of, each as likely as any other."""
+
+    def __init__(self) -> None:
+        self.kept = array("d")
+        self.seen = 0
+        self._random = Random(0)
+
+    def add(self, number: float) -> None:
+        self.seen += 1
+        if len(self.kept) < KEPT:
+            self.kept.append(number)
+        elif (place := self._random.randrange(self.seen)) < KEPT:
+            self.kept[place] = number
+
+
+class _Failures:
+    """Mailboxes that failed for good."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._troubles: Counter[Trouble] = Counter()
+        #: Of those that failed at once.
+        self._seconds = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        assert outcome.error is not None
+        trouble = _OF_LAST.get(outcome.error.cause, Trouble.REFUSED)
+        self.count += 1
+        self._troubles[trouble] += 1
+        if trouble is Trouble.REFUSED:
+            self._seconds += outcome.seconds or 0.0
+
+    @property
+    def refusal(self) -> float:
+        """Seconds of one that failed at once, on average."""
+        return self._seconds / max(1, self._troubles[Trouble.REFUSED])
+
+    def shares(self, mailboxes: int, attempts: Counter[Cause]) -> dict[Trouble, float]:
+        """Which share of the mailboxes was in which trouble."""
+        troubles = Counter(self._troubles)
+        for cause, trouble in _OF_ATTEMPT.items():
+            troubles[trouble] += attempts[cause]
+        return {trouble: number / mailboxes for trouble, number in troubles.items() if number}
+
+
+def of_server(url: str, count: int, *, separate: bool) -> Source:
+    """By what a URL alone tells. Raises UsageError for a server of which that is nothing."""
+    if url.startswith(SCHEME):
+        return simulated(url, count, separate=separate)
+    if url.startswith("null:"):
+        return Source(Server(Delay(0.0), cpu=0.2e-6, separate=separate), "nothing is opened: 0.2 us of CPU")
+    raise UsageError(
+        f"{url}: nothing is known of how long a mailbox takes there; give --seconds, as in --seconds 120ms or "
+        "--seconds 'lognormal(120ms,1.2)', or --from RUN, the run file of a run over some of them"
+    )
