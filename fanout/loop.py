@@ -113,7 +113,7 @@ class Loop:
             while True:
                 now = self._clock()
                 self._handle(events, now)
-                progress.show(now, dispatch.settled, dispatch.failed)
+                progress.show(now, dispatch.settled, self._merge.failed)
                 if dispatch.finished:
                     break
                 if now - committed >= COMMIT_SECONDS:
@@ -122,7 +122,8 @@ class Loop:
                 look_at = min(look_at, dispatch.wake_at(now))
                 events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
                 if caught:
-                    progress.draining()
+                    if not dispatch.standing.closing:  # else this one ends it at once
+                        progress.draining()
                     events += [Interrupted(caught.pop(0)) for _ in range(len(caught))]
                 looked = self._clock() >= look_at
                 if looked:

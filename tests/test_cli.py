@@ -310,6 +310,7 @@ def test_an_interrupted_run_says_so_and_keeps_what_was_done(folder: Path, number
     assert len(first) == 4
     assert running.returncode == code
     assert said.splitlines()[-2:] == ["to go on with it: fanout resume r.fanout", "4 done, 0 failed, of 8"]
+    assert said.count("interrupt once more") == 1
     assert "interrupted" in fanout(folder, "show", "r.fanout").stdout
 
 
