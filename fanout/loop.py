@@ -122,9 +122,7 @@ class Loop:
                 look_at = min(look_at, dispatch.wake_at(now))
                 events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
                 if caught:
-                    if not dispatch.standing.closing:  # else this one ends it at once
-                        progress.draining()
-                    events += [Interrupted(caught.pop(0)) for _ in range(len(caught))]
+                    events += self._interrupts(caught, progress)
                 looked = self._clock() >= look_at
                 if looked:
                     events.append(Looked(engine.look()))
@@ -134,6 +132,12 @@ class Loop:
         self._end_lives(now)
         if dispatch.stopped_by is None:
             self._note_ends(engine.finish())
+
+    def _interrupts(self, caught: list[int], progress: Progress) -> list[Event]:
+        """The signals that came. One that comes while the run ends already ends it at once, and there is nothing to be told."""
+        if not self._dispatch.standing.closing:
+            progress.draining()
+        return [Interrupted(caught.pop(0)) for _ in range(len(caught))]
 
     def _end_lives(self, now: float) -> None:
         self._lives.notice(Looked(self._engine.look()), now)  # a short run has not looked before

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from fanout.overview import printable
+from fanout.plain import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,12 +8,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 from fanout.liveview import FIRST, INTERVAL, LiveView
-from fanout.outcomes import failure_line
 from fanout.progress import DRAINING
 from fanout.roster import Roster
 from fanout.runfile import RunFile
 from fanout.screen import Screen
-from tests.fakes import STAMP
 from workers.causes import Cause
 from workers.messages import Error
 

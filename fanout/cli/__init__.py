@@ -29,6 +29,7 @@ from fanout.cli.steering import ctl
 from fanout.cli.watching import watch
 from fanout.cli.words import say
 from fanout.errors import FanoutError, ReaderGoneError, ToldError
+from fanout.plain import printable
 
 
 def main() -> NoReturn:
@@ -42,7 +43,7 @@ def main() -> NoReturn:
         _let_go_of_stdout()
         code = error.exit_code
     except FanoutError as error:
-        say(f"fanout: {error}")
+        say(f"fanout: {printable(str(error))}")
         _let_go_of_stdout()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
