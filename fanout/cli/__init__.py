@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,13 +29,14 @@ from fanout.cli.serving import serve
 from fanout.cli.steering import ctl
 from fanout.cli.watching import watch
 from fanout.cli.words import say
-from fanout.errors import FanoutError, ReaderGoneError, ToldError
+from fanout.errors import FanoutError, ReaderGoneError, ToldError, UsageError
 from fanout.plain import printable
 
 
 def main() -> NoReturn:
     """The console script: every ending has its exit code, and only a bug in fanout a traceback."""
     try:
+        _check(sys.argv)
         code = cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -52,6 +54,15 @@ def main() -> NoReturn:
         say(f"{traceback.format_exc()}\nfanout: this is a bug in fanout, please report it with the lines above")
         code = exit_code(error)
     sys.exit(code or 0)
+
+
+def _check(words: list[str]) -> None:
+    """Raise UsageError for what no command can take: an empty word, and bytes that are not UTF-8, as everything written is."""
+    for before, word in pairwise(words):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise UsageError(f"nothing is given after {word or before}: if it is a variable, it is not set")
+        if not word.isprintable() and word != word.encode(errors="ignore").decode():
+            raise UsageError(f"{word!r} is not UTF-8 text: give it in UTF-8, or rename what is called so")
 
 
 def _let_go_of_stdout() -> None:

@@ -96,6 +96,8 @@ def show(run_file: Path, mailbox: str | None, *, failed: bool, slowest: int | No
     \b
     fanout show census-20261122-120000.fanout --failed
     """
+    if sum(map(bool, (mailbox, failed, slowest))) > 1:
+        raise UsageError("a mailbox, --failed and --slowest are shown apart: give one of them")
     with RunFile.open(run_file) as file:
         if mailbox:
             lines = summary.of_mailbox(file, mailbox)
