@@ -8,29 +8,42 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fanout.cli.benching import bench
-from fanout.cli.comparing import diff, runs
-from fanout.cli.doctoring import doctor
-from fanout.cli.explaining import jobs
 from fanout.cli.finishing import exit_code
-from fanout.cli.looking import export, mailboxes, show
-from fanout.cli.planning import plan
-from fanout.cli.reporting import report
-from fanout.cli.reproducing import command as reproduce
-from fanout.cli.running import resume, run
-from fanout.cli.serving import serve
-from fanout.cli.steering import ctl
-from fanout.cli.watching import watch
 from fanout.cli.words import say
 from fanout.errors import FanoutError, ReaderGoneError, ToldError, UsageError
 from fanout.plain import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Where each command is.
+_MODULES = {
+    "run": "running",
+    "resume": "running",
+    "ctl": "steering",
+    "watch": "watching",
+    "mailboxes": "looking",
+    "plan": "planning",
+    "export": "looking",
+    "show": "looking",
+    "report": "reporting",
+    "bench": "benching",
+    "runs": "comparing",
+    "diff": "comparing",
+    "reproduce": "reproducing",
+    "serve": "serving",
+    "doctor": "doctoring",
+    "jobs": "explaining",
+}
 
 
 def main() -> NoReturn:
@@ -74,7 +87,21 @@ def _let_go_of_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(Mapping[str, click.Command]):
+    """The commands, each imported when it is asked for: none begins later for the others."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        command: click.Command = getattr(import_module(f"fanout.cli.{_MODULES[name]}"), name)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+@click.group(commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mailbox-fanout", prog_name="fanout")
 def cli() -> None:
     """Run one function over every mailbox of a mail server, from as many processes as it takes.
@@ -83,24 +110,3 @@ def cli() -> None:
     fanout run census --server sim:2000 -o census.jsonl
     """
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
-
-
-for _command in (
-    run,
-    resume,
-    ctl,
-    watch,
-    mailboxes,
-    plan,
-    export,
-    show,
-    report,
-    bench,
-    runs,
-    diff,
-    reproduce,
-    serve,
-    doctor,
-    jobs,
-):
-    cli.add_command(_command)
