@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from fanout.events import Ended, Retry, Settle, StartWorker
 from fanout.lives import named
 from fanout.plain import printable
-from fanout.progress import Occasions
+from fanout.progress import INTERRUPTED, Occasions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Measured:
             )
 
     def draining(self) -> None:
-        self._voice.tell("interrupted: the mailboxes under way are finished", "draining")
+        self._voice.tell(INTERRUPTED, "draining")
 
 
 class Journal(Protocol):

@@ -179,6 +179,7 @@ def test_separate_connections_lift_the_ceiling(folder: Path) -> None:
         (["run", "logon", "--server", "null:5", "--max-failures", "120%"], "'120%': failures are limited"),
         (["show", "/dev/null"], "/dev/null"),
         (["show", "gone.fanout", "--failed", "--slowest", "3"], "give one of them"),
+        (["export", "/dev/null", "-o", "out.xls"], "an export is FILE.jsonl, FILE.csv or FILE.parquet"),
         (["run", "mine.py", "--server", "null:1"], "mine.py:FUNCTION"),
         (["run", "logon", "--server", "null:1", "-o", ""], "nothing is given after -o"),
         (["run", "logon", "--server", "null:1", "--run-file="], "nothing is given after --run-file="),

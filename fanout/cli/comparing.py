@@ -41,7 +41,8 @@ def runs(folder: Path) -> None:
             show_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for line in unread:
         say(line)
-    say(f"{len(rows) - 1:,} runs in {folder}")
+    count = len(rows) - 1
+    say(f"{count:,} run{'s' if count != 1 else ''} in {folder}")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
