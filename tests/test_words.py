@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from fanout.cli import cli, words
 from fanout.machine import share_of_memory
@@ -87,3 +88,10 @@ def test_a_terminal_shows_what_others_have_written_and_obeys_nothing_of_it(capsy
         "printed:\nbox\t\ufffd[31mred \ufffd\n",
         "run file: \ufffd]0;title\ufffd.fanout\n",
     )
+
+
+def test_no_command_is_cut_off_in_the_list_of_all() -> None:
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=80).output.partition("Commands:")[2].split("\n")
+
+    assert [line for line in listed if line.endswith("...")] == []
+    assert len([line for line in listed if line.strip()]) == len(cli.commands)

@@ -32,9 +32,9 @@ WIDTH, INDENT = 80, 8
 @give(ACCESS)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document to stdout.")
 def reproduce(statements: tuple[str, ...], server: str, *, as_json: bool, **given: Any) -> int:  # noqa: ANN401 - as click gives
-    """Try what Microsoft Knowledge Base Q260141 says, statement by statement.
+    """Try what Microsoft Knowledge Base Q260141 says.
 
-    Each is run live: what was tried, what came back, what was measured, and whether it is as the article says. `wire` is
+    Each statement is run live: what was tried, what came back, what was measured, and whether it is as the article says. `wire` is
     what a server does that hears a logon index for the second time. Exit code 0 only if all hold.
 
     \b
