@@ -161,7 +161,9 @@ class Conductor:
                 raise UsageError(str(error)) from error
             roster = self._roster(announced, listing.names() if given is None else given)
         if not roster.count:
-            raise UsageError(f"no mailbox is left to visit: {roster.source}, and what was chosen of it, give none")
+            raise UsageError(
+                f"no mailbox is left to visit: there is none, or none was chosen, where the roster is {roster.source}"
+            )
         return roster, decided
 
     def _given(self) -> tuple[Iterator[str] | None, ListMailboxes]:

@@ -23,7 +23,9 @@ from rich.console import Group
 from rich.text import Text
 
 from fanout.estimate import in_words, rough
-from fanout.overview import bars, printable, size, that_fit
+from fanout.lives import named
+from fanout.overview import bars, size, that_fit
+from fanout.plain import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +122,7 @@ def _cells(worker: Place, capacity: int | None) -> Sequence[Text]:
     ceiling = "" if capacity is None else f"/{capacity}"
     is_at_work = worker.state == "ready"
     return (
-        Text(f"{worker.number + 1}", "bold"),
+        Text(f"{named(worker.number)}", "bold"),
         Text("" if worker.pid is None else f"{worker.pid}", "dim"),
         Text().append(f"{worker.open}").append(ceiling, "dim"),
         Text(size(worker.rss) if worker.rss else ""),

@@ -39,7 +39,7 @@ class DurableFile:
         try:
             lock = FileLock(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
         except FileExistsError as error:
-            raise UsageError(f"there is a run file already: {path}; give another name, or move it away") from error
+            raise UsageError(f"there is a file already: {path}; give another name, or move it away") from error
         except OSError as error:
             raise UsageError(f"the run file can't be made: {path}: {error.strerror}") from error
         file = cls(path, sqlite3.connect(path, isolation_level=None), lock)

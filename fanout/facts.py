@@ -12,7 +12,6 @@ import platform
 import re
 import shlex
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -145,9 +144,12 @@ def end(file: RunFile, report: Report) -> None:
 
 def stopped(file: RunFile, error: FanoutError) -> None:
     """Write down that a sitting was stopped, as far as the disk takes it: what was not committed is cut off."""
-    with suppress(StoppedError):
+    try:
         file.roll_back()
         file.stand_up(_now(), str(error))
+        file.commit()
+    except StoppedError:
+        file.roll_back()
 
 
 def stopped_by(report: Report) -> str | None:

@@ -39,6 +39,8 @@ def named(words: str) -> Job:
     if ":" not in words and (entry := _added(words)):
         return ModuleJob(entry.module, entry.attr)
     place, colon, function = words.rpartition(":")
+    if not colon and words.endswith(".py"):
+        raise UsageError(f"{words} is a file, and a job one function of it: {words}:FUNCTION")
     module = all(part.isidentifier() for part in place.split("."))
     if not colon or not function.isidentifier() or not (module or place.endswith(".py")):
         known = sorted([*BUILT_IN, *(each.name for each in added(JOBS))])

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 RUN_ENDED = "the run ended"
 
 
+def named(worker: int) -> int:
+    """The number of a worker for people, who count from 1."""
+    return worker + 1
+
+
 class Life(msgspec.Struct):
     """One process that was a worker. Times are seconds since the epoch."""
 

@@ -32,8 +32,6 @@ class LiveView:
         self._observer = Observer(file.facts())
         self._screen = screen
         self._note = ""
-        #: Mailboxes that failed in earlier sittings.
-        self._failed_before = file.counts()[1]
         self._due: float | None = None
 
     def show(self, now: float, settled: int, failed: int) -> None:
@@ -44,7 +42,6 @@ class LiveView:
         self._due = now + INTERVAL
         from fanout.drawing import drawing  # not for what ends sooner: see Screen
 
-        failed += self._failed_before
         overview = self._observer.look(self._file, self._roster, now, (settled - failed, failed))
         self._screen.draw(partial(drawing, msgspec.structs.replace(overview, note=self._note or overview.note)))
 

@@ -14,9 +14,11 @@ from being resumed; and it can be asked who holds it. Three traps come with it:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import struct
 from pathlib import Path
 
@@ -61,6 +63,9 @@ class FileLock:
         self._path = path
         self._descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
         status = os.fstat(self._descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            os.close(self._descriptor)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         self._identity = (status.st_dev, status.st_ino)
         #: Whether it is this one that holds the file.
         self.held = False

@@ -113,7 +113,7 @@ class Loop:
             while True:
                 now = self._clock()
                 self._handle(events, now)
-                progress.show(now, dispatch.settled, dispatch.failed)
+                progress.show(now, dispatch.settled, self._merge.failed)
                 if dispatch.finished:
                     break
                 if now - committed >= COMMIT_SECONDS:
@@ -122,17 +122,22 @@ class Loop:
                 look_at = min(look_at, dispatch.wake_at(now))
                 events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
                 if caught:
-                    progress.draining()
-                    events += [Interrupted(caught.pop(0)) for _ in range(len(caught))]
+                    events += self._interrupts(caught, progress)
                 looked = self._clock() >= look_at
                 if looked:
                     events.append(Looked(engine.look()))
                     look_at = math.inf
                 if looked or not events:  # a run that is busy looks for orders once a second, and pays nothing for it
-                    self._steer(helm, now)
+                    self._steer(helm, self._clock())  # it may have been stopped meanwhile, by Ctrl-Z
         self._end_lives(now)
         if dispatch.stopped_by is None:
             self._note_ends(engine.finish())
+
+    def _interrupts(self, caught: list[int], progress: Progress) -> list[Event]:
+        """The signals that came. One that comes while the run ends already ends it at once, and there is nothing to be told."""
+        if not self._dispatch.standing.closing:
+            progress.draining()
+        return [Interrupted(caught.pop(0)) for _ in range(len(caught))]
 
     def _end_lives(self, now: float) -> None:
         self._lives.notice(Looked(self._engine.look()), now)  # a short run has not looked before

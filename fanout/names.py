@@ -9,9 +9,10 @@ import codecs
 import csv
 import sqlite3
 import sys
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from fanout.errors import UsageError
 
@@ -33,6 +34,9 @@ _WORDS = ("address", "mailbox", "email", "mail", "user")
 
 #: What parts the cells of a table, the likeliest first.
 _DELIMITERS = ",;\t"
+
+#: Bytes that are read at a time, and letters of a line beyond which it is none of a list: a row of Exchange's has some thousands.
+PIECE, LONGEST_LINE = 2**16, 2**20
 
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -60,7 +64,7 @@ class _Lines:
         self._path = path
 
     def __iter__(self) -> Iterator[str]:
-        pieces = iter(sys.stdin.buffer if self._path == "-" else _open(self._path))
+        pieces = _pieces(sys.stdin.buffer) if self._path == "-" else _open(self._path)
         first = next(pieces, b"")
         encoding = "UTF-16" if first.startswith(_MARKS) else "UTF-8"
         codec = "utf-16" if encoding == "UTF-16" else "utf-8-sig"
@@ -71,6 +75,10 @@ class _Lines:
                 for line in lines:
                     number += 1
                     yield self._checked(line, number)
+                if len(rest) > LONGEST_LINE:
+                    raise UsageError(
+                        f"{self._path}, line {number + 1}: longer than {LONGEST_LINE:,} letters, so it is no list of names"
+                    )
         except UnicodeDecodeError as error:
             raise self._unreadable(number + 1, encoding) from error
         yield self._checked(rest, number + 1)
@@ -84,10 +92,15 @@ class _Lines:
         return UsageError(f"{self._path}, line {number}: not {encoding} text; save the list as UTF-8")
 
 
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Lines, and parts of those that are long: what is given for a list may be a device, or a disk."""
+    return iter(partial(file.readline, PIECE), b"")
+
+
 def _open(path: str) -> Iterator[bytes]:
     try:
         with Path(path).open("rb") as file:
-            yield from file
+            yield from _pieces(file)
     except OSError as error:
         raise UsageError(f"the list of mailboxes can't be read: {path}: {error.strerror}") from error
 

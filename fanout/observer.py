@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.estimate import Rates, rough
+from fanout.estimate import Estimate, Rates, rough
 from fanout.overview import Overview, Place, Trouble
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Observer:
         """`counts`: mailboxes that are done, and that failed."""
         told, (done, failed), count = self._told, counts, roster.count
         self._rates.note(now, done + failed)
-        standings = file.musters.standings()
+        standings, since = file.musters.standings(), file.paused_since()
         return Overview(
             told["job"],
             told["server"],
@@ -58,12 +58,12 @@ class Observer:
             failed,
             file.attempts_made(),
             told["capacity"],
-            self._rates.estimate(count - done - failed),
+            self._rates.estimate(count - done - failed) if since is None else Estimate(0.0),
             self._rates.each(),
             self._places(standings, roster),
             [_trouble(failure) for failure in file.latest_failures(FAILURES)],
             max((standing.at for standing in standings), default=None),
-            _pause(file.paused_since(), now),
+            _pause(since, now),
         )
 
     def _places(self, standings: list[Standing], roster: Roster) -> list[Place]:

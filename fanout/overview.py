@@ -91,11 +91,6 @@ def that_fit(workers: Sequence[Place], room: int) -> tuple[Sequence[Place], Crow
     return shown, Crowd(len(others), sum(each.open for each in others), sum(each.rss for each in others), longest)
 
 
-def printable(text: str) -> str:
-    """The text in one line, and nothing in it that a terminal would obey rather than show."""
-    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text)
-
-
 def bars(numbers: Sequence[float], width: int) -> str:
     """The last of these numbers, none of them negative, as a row of bars."""
     shown = numbers[-width:]

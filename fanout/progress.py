@@ -15,7 +15,8 @@ GROWTH = 1.5
 LONGEST = 300.0
 
 #: What is said of a run that was interrupted, and is ending.
-DRAINING = "interrupted: the mailboxes under way are finished; interrupt once more to stop at once"
+INTERRUPTED = "interrupted: the mailboxes under way are finished"
+DRAINING = f"{INTERRUPTED}; interrupt once more to stop at once"
 
 
 class Figures(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanout import facts
+from fanout import facts, jobs
 from fanout.code import code_of
 from fanout.conduct import Conductor
 from fanout.errors import UsageError
@@ -140,19 +140,26 @@ def sink(file: RunFile) -> Sink | None:
 def check_same(told: dict[str, Any], intent: Intent, output: str | None) -> None:
     """Raise UsageError where a command does not ask for the run that its run file holds."""
     begun = facts.intent_of(told)
-    asked = {
-        "another job": (begun.task.job, intent.task.job),
+    asked: dict[str, tuple[object, object]] = {
+        "another job": (jobs.source(begun.task.job), jobs.source(intent.task.job)),
         "other options of the job": (begun.task.options, intent.task.options),
         "another server": (begun.mailboxes.server, intent.mailboxes.server),
-        "another choice of mailboxes": (begun.mailboxes.choice, intent.mailboxes.choice),
+        "another choice of mailboxes": (_told(begun.mailboxes.choice), _told(intent.mailboxes.choice)),
         "another list of mailboxes": (begun.mailboxes.names_from, intent.mailboxes.names_from),
         "another place for its records": ((told["sink"] or {}).get("path"), Sink.path_of(output) if output else None),
     }
     for what, (before, now) in asked.items():
         if before != now:
             raise UsageError(
-                f"the run file holds another run, with {what}: {before!r}, not {now!r}; give another run file"
+                f"the run file holds another run, with {what}: {before or 'none'}, not {now or 'none'}; "
+                "give another run file"
             )
+
+
+def _told(choice: Choice) -> str:
+    """What was chosen, as the command line says it."""
+    told = ((name, getattr(choice, name)) for name in Choice.__dataclass_fields__)
+    return " ".join(f"--{name} {value}" for name, value in told if value)
 
 
 def _listed(file: RunFile, intent: Intent, workplace: Workplace) -> tuple[Partition, str]:

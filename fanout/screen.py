@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from fanout.overview import printable
+from fanout.plain import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: What a terminal is told (ECMA-48): go up so many lines, erase to the end of the line, and to that of the screen.
 _UP, _ERASE_LINE, _ERASE_BELOW = "\x1b[{}F", "\x1b[K", "\x1b[J"
 
+#: From the beginning of a line that is not the last one, erase it and all below; in two parts, because tmux keeps in its history
+#: what a screen showed that is erased from its first line on.
+_ERASE = f"{_ERASE_LINE}\x1b[E{_ERASE_BELOW}\x1b[F"
 
 #: What a terminal is taken for that does not say how large it is.
 _UNKNOWN = os.terminal_size((80, 24))
@@ -53,18 +56,22 @@ class Screen:
             self._console.print(picture(columns, rows), width=columns)
         home = self._home(size)
         self._drawn, self._drawn_on = captured.get().splitlines()[:rows], size
-        self._write(home + "".join(f"{line}{_ERASE_LINE}\n" for line in self._drawn) + _ERASE_BELOW)
+        self._write(home + self._lines() + _ERASE_BELOW)
 
     def erase(self) -> None:
         """Leave the terminal as if nothing had been drawn."""
         if self._is_ours():
-            self._write(self._home(self._size()) + _ERASE_BELOW)
+            self._write(self._cleared(self._size()))
         self._forget()
 
     def above(self, text: str) -> None:
-        """Write whole lines, which stay where they are; what is drawn next stands below them."""
-        self.erase()
-        self._write("".join(f"{printable(line)}\n" for line in text.splitlines()))
+        """Write whole lines, which stay where they are, and what was drawn again below them."""
+        lines = "".join(f"{printable(line)}\n" for line in text.splitlines())
+        size = self._size()
+        cleared = self._cleared(size) if self._is_ours() else ""
+        if not cleared or size != self._drawn_on:  # it would not fit: the next drawing does
+            self._forget()
+        self._write(cleared + lines + self._lines())
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -89,6 +96,15 @@ class Screen:
         from rich.console import Console
 
         return Console(file=io.StringIO(), force_terminal=True, markup=False, emoji=False, highlight=False)
+
+    def _lines(self) -> str:
+        """What is drawn."""
+        return "".join(f"{line}{_ERASE_LINE}\n" for line in self._drawn)
+
+    def _cleared(self, size: os.terminal_size) -> str:
+        """To where the drawing began, of which nothing is left."""
+        home = self._home(size)
+        return f"{home}{_ERASE}" if home else ""
 
     def _home(self, size: os.terminal_size) -> str:
         """To where the drawing began, however the terminal broke its lines when it was made narrower."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout import facts, leaks
 from fanout.errors import UsageError
+from fanout.plain import printable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -137,7 +138,7 @@ def of_mailbox(file: RunFile, address: str) -> Iterator[str]:
 def _failure(outcome: Outcome) -> str:
     assert outcome.error is not None
     code = f" {outcome.error.code}" if outcome.error.code else ""
-    return f"{outcome.mailbox}\t{outcome.error.cause}{code}\t{outcome.error.type}: {outcome.error.message}"
+    return f"{outcome.mailbox}\t{outcome.error.cause}{code}\t{outcome.error.type}: {printable(outcome.error.message)}"
 
 
 def totals_in_words(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be

@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from fanout.progress import Occasions
+from fanout.progress import INTERRUPTED, Occasions
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -89,5 +89,5 @@ class Notified:
         self._progress.show(now, settled, failed)
 
     def draining(self) -> None:
-        self._notifier.tell("STOPPING=1", "STATUS=interrupted: the mailboxes under way are finished")
+        self._notifier.tell("STOPPING=1", f"STATUS={INTERRUPTED}")
         self._progress.draining()

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.events import Ended, Retry, Settle, StartWorker
-from fanout.progress import Occasions
+from fanout.lives import named
+from fanout.plain import printable
+from fanout.progress import INTERRUPTED, Occasions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +35,7 @@ class Lines:
         self._say = say
 
     def tell(self, line: str, event: str = "message", **fields: object) -> None:  # noqa: ARG002 - the line has them
-        self._say(line)
+        self._say(printable(line))
 
 
 class Objects:
@@ -63,7 +65,7 @@ class Measured:
             )
 
     def draining(self) -> None:
-        self._voice.tell("interrupted: the mailboxes under way are finished", "draining")
+        self._voice.tell(INTERRUPTED, "draining")
 
 
 class Journal(Protocol):
@@ -90,12 +92,13 @@ class Chronicle:
     def note(self, happened: Happened) -> None:
         match happened:
             case StartWorker(worker):
-                self._voice.tell(f"worker {worker} is started", "worker_started", worker=worker)
+                number = named(worker)
+                self._voice.tell(f"worker {number} is started", "worker_started", worker=number)
             case Ended(worker=worker, how=how, at=at):
-                names = [self._name(ordinal) for ordinal in at]
+                number, names = named(worker), [self._name(ordinal) for ordinal in at]
                 where = f" at {', '.join(names)}" if names else ""
                 self._voice.tell(
-                    f"worker {worker} ended{where}: {how}", "worker_ended", worker=worker, how=how, mailboxes=names
+                    f"worker {number} ended{where}: {how}", "worker_ended", worker=number, how=how, mailboxes=names
                 )
             case Retry(ordinal=ordinal, attempt=attempt, error=error):
                 self._attempt("retry", ordinal, attempt, error)

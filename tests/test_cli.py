@@ -178,6 +178,13 @@ def test_separate_connections_lift_the_ceiling(folder: Path) -> None:
         (["run", "logon", "--server", "null:5", "--rate", "0"], "'0': a rate is given as N/s"),
         (["run", "logon", "--server", "null:5", "--max-failures", "120%"], "'120%': failures are limited"),
         (["show", "/dev/null"], "/dev/null"),
+        (["show", "gone.fanout", "--failed", "--slowest", "3"], "give one of them"),
+        (["export", "/dev/null", "-o", "out.xls"], "an export is FILE.jsonl, FILE.csv or FILE.parquet"),
+        (["run", "mine.py", "--server", "null:1"], "mine.py:FUNCTION"),
+        (["run", "logon", "--server", "null:1", "-o", ""], "nothing is given after -o"),
+        (["run", "logon", "--server", "null:1", "--run-file="], "nothing is given after --run-file="),
+        (["run", "logon", "--server", "null:1", "--run-file", "caf\udce9.fanout"], "'caf\\udce9.fanout' is not UTF-8"),
+        (["run", "logon", "--server", "null:1", "--run-file", "."], "there is a file already: ."),
     ],
 )
 def test_a_mistake_costs_one_clear_sentence_and_leaves_nothing(folder: Path, words: list[str], what: str) -> None:
@@ -310,6 +317,7 @@ def test_an_interrupted_run_says_so_and_keeps_what_was_done(folder: Path, number
     assert len(first) == 4
     assert running.returncode == code
     assert said.splitlines()[-2:] == ["to go on with it: fanout resume r.fanout", "4 done, 0 failed, of 8"]
+    assert said.count("interrupt once more") == 1
     assert "interrupted" in fanout(folder, "show", "r.fanout").stdout
 
 

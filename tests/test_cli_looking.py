@@ -50,7 +50,7 @@ def test_the_run_files_of_a_folder_are_listed_with_what_they_came_to(tmp_path: P
     assert row.split()[:3] == ["a.fanout", "census", "null:2"]
     assert row.split()[-4:] == ["2", "0", "2", "finished"]
     assert f"no run file can be read here: {tmp_path / 'b.fanout'}" in found.stderr
-    assert found.stderr.splitlines()[-1] == f"1 runs in {tmp_path}"
+    assert found.stderr.splitlines()[-1] == f"1 run in {tmp_path}"
 
 
 def test_runs_of_what_is_no_folder_is_a_mistake(tmp_path: Path) -> None:

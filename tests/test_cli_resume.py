@@ -298,10 +298,10 @@ def test_continue_begins_a_run_that_was_killed_before_it_began(folder: Path) -> 
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["census", "--server", "null:10"], "another job"),
-        (["logon", "--server", "null:11"], "another server"),
-        (["logon", "--server", "null:10", "--limit", "3"], "another choice"),
-        (["logon", "--server", "null:10", "-o", "s.jsonl"], "another place for its records"),
+        (["census", "--server", "null:10"], "job: workers.jobs.logon:logon, not workers.jobs.census:census"),
+        (["logon", "--server", "null:11"], "server: null:10, not null:11"),
+        (["logon", "--server", "null:10", "--limit", "3"], "choice of mailboxes: none, not --limit 3"),
+        (["logon", "--server", "null:10", "-o", "s.jsonl"], "place for its records: none, not /"),
     ],
 )
 def test_continue_refuses_the_run_file_of_another_run(folder: Path, words: list[str], what: str) -> None:

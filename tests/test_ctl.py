@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from fanout import control, orders
 from fanout.runfile import RunFile
 from tests.test_cli import fanout
 from tests.test_cli_resume import running
@@ -182,3 +186,23 @@ def test_what_was_ordered_stands_in_the_run_file(folder: Path, gated: subprocess
     with closing(sqlite3.connect(folder / "r.fanout")) as plain:
         [(stopped_by,)] = plain.execute("SELECT stopped_by FROM sittings")
     assert stopped_by.startswith("fanout ctl stop, by ")
+
+
+def test_a_run_that_was_stopped_by_ctrl_z_is_paused_from_when_it_heeds_the_order(
+    folder: Path, gated: subprocess.Popen[bytes]
+) -> None:
+    gated.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, gated.pid, os.WSTOPPED | os.WNOWAIT)
+    with closing(control._datagrams("")) as own:
+        own.connect(control._address(folder / "r.fanout"))
+        own.send(msgspec.json.encode(orders.Pause()))
+        stopped_until = datetime.now(UTC).timestamp()
+        gated.send_signal(signal.SIGCONT)
+        control._receive(own)
+    (folder / "open").touch()
+    since = None
+    while since is None:
+        with RunFile.open(folder / "r.fanout") as file:
+            since = file.paused_since()
+
+    assert since >= stopped_until

@@ -322,6 +322,12 @@ def test_every_failure_is_a_line_with_its_mailbox_its_cause_and_its_code(file: R
     ]
 
 
+def test_a_failure_of_which_more_is_told_is_one_line_all_the_same(file: RunFile) -> None:
+    Merge(file, ROSTER, None).accept(settle(3, Error("OSError", "no\troom\n\x1b[2J", Cause.JOB)), STAMP)
+
+    assert list(summary.of_failures(file)) == ["user-3\tjob\tOSError: no room \ufffd[2J"]
+
+
 def test_a_mailbox_that_is_done_is_shown_with_what_its_job_printed(file: RunFile) -> None:
     file.note(Printed(0, "one\ntwo\n"))
     ended(file, keep(b"null"))

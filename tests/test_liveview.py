@@ -8,12 +8,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 from fanout.liveview import FIRST, INTERVAL, LiveView
-from fanout.outcomes import failure_line
 from fanout.progress import DRAINING
 from fanout.roster import Roster
 from fanout.runfile import RunFile
 from fanout.screen import Screen
-from tests.fakes import STAMP
 from workers.causes import Cause
 from workers.messages import Error
 
@@ -60,13 +58,11 @@ def test_a_view_is_drawn_a_few_times_a_second_however_often_it_is_shown(file: Ru
     assert len(screen.drawn) == (10.0 - FIRST) / INTERVAL
 
 
-def test_what_failed_in_earlier_sittings_is_not_said_to_be_done(file: RunFile) -> None:
-    for ordinal in range(3):
-        file.settle(ordinal, failure_line(f"user-{ordinal}", DENIED, 1, 0.5), STAMP)
+def test_what_failed_is_not_said_to_be_done(file: RunFile) -> None:
     screen = FakeScreen()
     view = LiveView(file, ROSTER, screen)
-    view.show(100.0, 503, 0)
-    view.show(101.0, 510, 2)
+    view.show(100.0, 503, 3)
+    view.show(101.0, 510, 5)
 
     assert "505 done   5 failed   0 retried   of 1,000" in screen.drawn[0]
 

@@ -45,11 +45,28 @@ def interrupted(at: str, code: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.spawns
 @pytest.mark.parametrize("start", [MODULE, SCRIPT], ids=["module", "script"])
-@pytest.mark.parametrize("at", ["fanout.cli", "click", "workers.template", "fanout.runfile", "fanout.cli.serving"])
+@pytest.mark.parametrize("at", ["fanout.cli", "click", "workers.template", "fanout.runfile", "fanout.cli.finishing"])
 def test_a_ctrl_c_while_modules_are_imported_ends_it_without_a_word(start: str, at: str) -> None:
     done = interrupted(at, INTERRUPTING + start)
 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+#: Modules of commands that are there when one of them was asked for its help.
+LOADED = """
+import sys
+from fanout.cli import cli
+cli(["run", "--help"], standalone_mode=False)
+print("loaded:", *sorted(name for name in sys.modules if name.endswith("ing") and name.startswith("fanout.cli.")))
+"""
+
+
+@pytest.mark.spawns
+def test_a_command_is_not_begun_later_for_the_others() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    loaded = ["completing", "finishing", "running", "telling", "watching"]
+    assert done.stdout.splitlines()[-1].split()[1:] == [f"fanout.cli.{name}" for name in loaded]
 
 
 @pytest.mark.spawns

@@ -26,6 +26,11 @@ def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
     assert read(tmp_path, b"anna\nberta") == ["anna", "berta"]
 
 
+def test_a_device_that_is_no_list_is_refused_before_it_has_filled_the_memory() -> None:
+    with pytest.raises(UsageError, match="/dev/zero, line 1: longer than 1,048,576 letters"):
+        list(read_names("/dev/zero"))
+
+
 def test_what_windows_adds_is_taken_away(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbfanna\r\nberta\r\n") == ["anna", "berta"]
 

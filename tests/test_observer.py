@@ -114,3 +114,11 @@ def test_a_pause_is_told_of_with_its_length_until_the_run_goes_on(file: RunFile)
         notes.append(observer.look(file, ROSTER, 1000.0, (0, 0)).note)
 
     assert notes == ["", "paused for 10 min; fanout ctl RUN continue goes on with it", ""]
+
+
+def test_no_rate_and_no_time_left_are_told_of_a_run_that_is_paused(file: RunFile) -> None:
+    observer = Observer(file.facts())
+    observer.look(file, ROSTER, 1000.0, (0, 0))
+    file.pause(1005.0)
+
+    assert observer.look(file, ROSTER, 1010.0, (50, 0)).estimate == Estimate(0.0)

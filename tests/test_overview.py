@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from fanout.overview import Crowd, Overview, Place, bars, printable, size, that_fit
+from fanout.overview import Crowd, Overview, Place, bars, size, that_fit
 
 MIB = 2**20
 
@@ -31,28 +29,6 @@ def test_of_too_many_workers_the_first_are_shown_and_the_others_summed_up_in_a_l
 
 def test_where_there_is_room_for_a_line_it_sums_up_all_of_them() -> None:
     assert that_fit([place(0, None), place(1, None)], 1) == ([], Crowd(2, 4, 20 * MIB, None))
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("zoë@example.org", "zoë@example.org"),
-        ("two\nlines\tand a tab", "two lines and a tab"),
-        ("\x1b[31mred\x1b[0m", "\ufffd[31mred\ufffd[0m"),
-        ("\x9b2J", "\ufffd2J"),
-        ("turned \u202eround", "turned \ufffdround"),
-        ("\x07\x00", "\ufffd\ufffd"),
-    ],
-)
-def test_a_terminal_is_told_nothing_that_it_would_obey(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
-@settings(derandomize=True, deadline=None)
-@given(st.text())
-def test_whatever_is_printed_is_one_line_of_what_can_be_printed(text: str) -> None:
-    assert printable(text).isprintable()
-    assert len(printable(text)) == len(text)
 
 
 def test_the_last_numbers_are_bars_by_their_size() -> None:

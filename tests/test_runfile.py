@@ -116,10 +116,15 @@ def test_a_run_file_is_for_its_owner_alone(path: Path) -> None:
 def test_a_file_that_is_there_is_not_touched(path: Path) -> None:
     path.write_text("my letters")
 
-    with pytest.raises(UsageError, match=r"there is a run file already: .*census\.fanout"):
+    with pytest.raises(UsageError, match=r"there is a file already: .*census\.fanout"):
         RunFile.create(path)
 
     assert path.read_text() == "my letters"
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no run file can be read here: .*: Is a directory"):
+        RunFile.open(tmp_path)
 
 
 def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:

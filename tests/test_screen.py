@@ -20,13 +20,26 @@ from rich.text import Text
 from fanout.screen import Screen
 
 
+class Tmux(pyte.Screen):
+    """Keeps in its history what it showed, where that is erased from its first line on."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        self.history: list[str] = []
+        super().__init__(columns, lines)
+
+    def erase_in_display(self, how: int = 0, *args: int, **kwargs: bool) -> None:
+        if (self.cursor.y, self.cursor.x) == (0, 0):
+            self.history += [line.rstrip() for line in self.display if line.strip()]
+        super().erase_in_display(how, *args, **kwargs)
+
+
 class Terminal(io.StringIO):
     """A terminal of some size, by which it is asked for. As real ones do, it begins a new line where the old one is full."""
 
     def __init__(self, columns: int = 40, lines: int = 10) -> None:
         super().__init__()
         self._ends = pty.openpty()
-        self._screen = pyte.Screen(columns, lines)
+        self._screen = Tmux(columns, lines)
         self._screen.set_mode(pyte.modes.LNM)
         self._stream = pyte.Stream(self._screen)
         self.writes = 0
@@ -47,6 +60,10 @@ class Terminal(io.StringIO):
         for end in self._ends:
             os.close(end)
         super().close()
+
+    @property
+    def history(self) -> list[str]:
+        return self._screen.history
 
     @property
     def lines(self) -> list[str]:
@@ -134,6 +151,31 @@ def test_nothing_is_left_when_it_is_erased(terminal: Terminal, screen: Screen) -
     terminal.write("the last line\n")
 
     assert terminal.lines == ["$ fanout run", "the last line"]
+
+
+def test_nothing_is_left_in_the_history_of_a_window_that_was_full(terminal: Terminal, screen: Screen) -> None:
+    screen.draw(text(*map(str, range(9))))
+    screen.above("a line")
+    screen.draw(text(*map(str, range(9))))
+    screen.erase()
+
+    assert (terminal.history, terminal.lines) == ([], [""])
+
+
+def test_what_is_drawn_is_seen_below_a_line_that_went_above_it(terminal: Terminal, screen: Screen) -> None:
+    screen.draw(text("one", "two"))
+    writes = terminal.writes
+    screen.above("a line")
+
+    assert (terminal.writes - writes, terminal.lines) == (1, ["a line", "one", "two"])
+
+
+def test_what_no_longer_fits_is_not_drawn_again_below_a_line(terminal: Terminal, screen: Screen) -> None:
+    screen.draw(text("one", "two"))
+    terminal.is_said_to_have(39, 10)
+    screen.above("a line")
+
+    assert terminal.lines == ["a line"]
 
 
 def test_whatever_is_written_to_stderr_goes_above_the_drawing(terminal: Terminal, screen: Screen) -> None:

@@ -25,6 +25,14 @@ def test_people_are_told_the_line_alone() -> None:
     assert said == ["run file: r.fanout"]
 
 
+def test_people_are_told_of_each_thing_in_one_line_whatever_a_server_answers() -> None:
+    said: list[str] = []
+
+    Lines(said.append).tell("box: attempt 1 failed: job: \x1b[31mtwo\nlines")
+
+    assert said == ["box: attempt 1 failed: job: \ufffd[31mtwo lines"]
+
+
 def test_machines_are_told_the_time_the_event_and_all_that_it_is_about() -> None:
     said: list[str] = []
     voice = objects(said)
@@ -80,9 +88,9 @@ def test_a_chronicle_has_a_line_for_each_worker_and_each_attempt_that_failed() -
         chronicle.note(each)
 
     assert said == [
-        "worker 2 is started",
-        "worker 2 ended at box-5, box-7: SIGKILL",
-        "worker 3 ended: exit code 0",
+        "worker 3 is started",
+        "worker 3 ended at box-5, box-7: SIGKILL",
+        "worker 4 ended: exit code 0",
         "box-5: attempt 1 failed, another one follows: busy: later, please",
         "box-7: attempt 3 failed: busy: later, please",
     ]
@@ -96,7 +104,7 @@ def test_a_chronicle_for_machines_names_worker_mailbox_and_cause() -> None:
 
     told = [json.loads(line) for line in said]
     assert [each["event"] for each in told] == ["worker_started", "worker_ended", "worker_ended", "retry", "failed"]
-    assert (told[1]["worker"], told[1]["mailboxes"], told[1]["how"]) == (2, ["box-5", "box-7"], "SIGKILL")
+    assert (told[1]["worker"], told[1]["mailboxes"], told[1]["how"]) == (3, ["box-5", "box-7"], "SIGKILL")
     assert (told[3]["mailbox"], told[3]["attempt"], told[3]["cause"]) == ("box-5", 1, "busy")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from fanout.cli import cli, words
 from fanout.machine import share_of_memory
@@ -77,3 +78,20 @@ def test_what_is_said_of_trouble_is_the_policy() -> None:
     given = command.make_context("run", ["--stall-timeout", "none", "--retries", "5", "--max-rss", "1G"]).params
     policy = words.policy_of(given, 2)
     assert (policy.limits.stall_timeout, policy.retries, policy.limits.max_rss) == (None, 5, 2**30)
+
+
+def test_a_terminal_shows_what_others_have_written_and_obeys_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    words.show("printed:\nbox\t\x1b[31mred \udcff")
+    words.say("run file: \x1b]0;title\x07.fanout")
+
+    assert capsys.readouterr() == (
+        "printed:\nbox\t\ufffd[31mred \ufffd\n",
+        "run file: \ufffd]0;title\ufffd.fanout\n",
+    )
+
+
+def test_no_command_is_cut_off_in_the_list_of_all() -> None:
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=80).output.partition("Commands:")[2].split("\n")
+
+    assert [line for line in listed if line.endswith("...")] == []
+    assert len([line for line in listed if line.strip()]) == len(cli.commands)

@@ -8,32 +8,48 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fanout.cli.benching import bench
-from fanout.cli.comparing import diff, runs
-from fanout.cli.doctoring import doctor
-from fanout.cli.explaining import jobs
 from fanout.cli.finishing import exit_code
-from fanout.cli.looking import export, mailboxes, show
-from fanout.cli.planning import plan
-from fanout.cli.reporting import report
-from fanout.cli.reproducing import command as reproduce
-from fanout.cli.running import resume, run
-from fanout.cli.serving import serve
-from fanout.cli.steering import ctl
-from fanout.cli.watching import watch
 from fanout.cli.words import say
-from fanout.errors import FanoutError, ReaderGoneError, ToldError
+from fanout.errors import FanoutError, ReaderGoneError, ToldError, UsageError
+from fanout.plain import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Where each command is.
+_MODULES = {
+    "run": "running",
+    "resume": "running",
+    "ctl": "steering",
+    "watch": "watching",
+    "mailboxes": "looking",
+    "plan": "planning",
+    "export": "looking",
+    "show": "looking",
+    "report": "reporting",
+    "bench": "benching",
+    "runs": "comparing",
+    "diff": "comparing",
+    "reproduce": "reproducing",
+    "serve": "serving",
+    "doctor": "doctoring",
+    "jobs": "explaining",
+}
 
 
 def main() -> NoReturn:
     """The console script: every ending has its exit code, and only a bug in fanout a traceback."""
     try:
+        _check(sys.argv)
         code = cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -42,7 +58,7 @@ def main() -> NoReturn:
         _let_go_of_stdout()
         code = error.exit_code
     except FanoutError as error:
-        say(f"fanout: {error}")
+        say(f"fanout: {printable(str(error))}")
         _let_go_of_stdout()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
@@ -51,6 +67,15 @@ def main() -> NoReturn:
         say(f"{traceback.format_exc()}\nfanout: this is a bug in fanout, please report it with the lines above")
         code = exit_code(error)
     sys.exit(code or 0)
+
+
+def _check(words: list[str]) -> None:
+    """Raise UsageError for what no command can take: an empty word, and bytes that are not UTF-8, as everything written is."""
+    for before, word in pairwise(words):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise UsageError(f"nothing is given after {word or before}: if it is a variable, it is not set")
+        if not word.isprintable() and word != word.encode(errors="ignore").decode():
+            raise UsageError(f"{word!r} is not UTF-8 text: give it in UTF-8, or rename what is called so")
 
 
 def _let_go_of_stdout() -> None:
@@ -62,7 +87,21 @@ def _let_go_of_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(Mapping[str, click.Command]):
+    """The commands, each imported when it is asked for: none begins later for the others."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        command: click.Command = getattr(import_module(f"fanout.cli.{_MODULES[name]}"), name)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+@click.group(commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mailbox-fanout", prog_name="fanout")
 def cli() -> None:
     """Run one function over every mailbox of a mail server, from as many processes as it takes.
@@ -71,24 +110,3 @@ def cli() -> None:
     fanout run census --server sim:2000 -o census.jsonl
     """
     sys.path.append(str(Path.cwd()))  # a job of a module in this directory can be imported, and shadows nothing
-
-
-for _command in (
-    run,
-    resume,
-    ctl,
-    watch,
-    mailboxes,
-    plan,
-    export,
-    show,
-    report,
-    bench,
-    runs,
-    diff,
-    reproduce,
-    serve,
-    doctor,
-    jobs,
-):
-    cli.add_command(_command)

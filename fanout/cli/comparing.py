@@ -23,7 +23,7 @@ _COLUMNS = ("run file", "job", "server", "begun", "done", "failed", "of", "state
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 def runs(folder: Path) -> None:
-    """List the run files of a folder: what was run, when, and what it came to.
+    """List the run files of a folder, and what each came to.
 
     \b
     fanout runs
@@ -41,7 +41,8 @@ def runs(folder: Path) -> None:
             show_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for line in unread:
         say(line)
-    say(f"{len(rows) - 1:,} runs in {folder}")
+    count = len(rows) - 1
+    say(f"{count:,} run{'s' if count != 1 else ''} in {folder}")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 @click.argument("before", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 @click.argument("after", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 def diff(before: Path, after: Path) -> None:
-    """Show what changed between two runs of a job: mailboxes that are new, gone, or came to something else.
+    """Show what changed between two runs of a job. Mailboxes are new, gone, or came to something else.
 
     \b
     fanout diff census-20261121-120000.fanout census-20261122-120000.fanout

@@ -24,7 +24,7 @@ _WIDTH = 15
 )
 @give(ACCESS)
 def doctor(server: str | None, mailbox: str | None, **given: Any) -> int:  # noqa: ANN401 - as click gives
-    """Look at what this machine allows, and at what a server gives; say what to do about what is amiss.
+    """Look at what this machine allows, and at what a server gives. What to do about what is amiss is said.
 
     Exit code 1 if something fails.
 

@@ -24,7 +24,7 @@ WIDTH = 100
 @click.command("jobs")
 @click.argument("job", required=False, shell_complete=completing.job)
 def jobs(job: str | None) -> None:
-    """List the jobs that have a name, or tell of one: what it does, its options, an example, a result.
+    """List the jobs that have a name, or tell of one. Of one: what it does, its options, an example, a result.
 
     JOB is a name, package.module:function, path/to/file.py:function, or path/to/file.py for all that is in it. A job that is
     not fanout's own is read, and not imported.

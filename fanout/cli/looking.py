@@ -15,7 +15,7 @@ from fanout.conduct import Conductor
 from fanout.errors import ReaderGoneError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.runfile import RunFile
-from fanout.sink import Sink
+from fanout.sink import STDOUT, Sink
 from workers.messages import Recording
 
 if TYPE_CHECKING:
@@ -66,8 +66,10 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
     \b
     fanout export census-20261122-120000.fanout -o census.csv
     """
+    write = tables.WRITERS.get(Path(output).suffix)
+    if not write and output != STDOUT and Path(output).suffix != ".jsonl":
+        raise UsageError(f"-o {output}: an export is FILE.jsonl, FILE.csv or FILE.parquet, or - for stdout")
     with RunFile.open(run_file) as file:
-        write = tables.WRITERS.get(Path(output).suffix)
         if write:
             if Path(output).exists() and not force:
                 raise UsageError(f"-o {output}: the file is there already; --force replaces it")
@@ -91,11 +93,13 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
 @click.option("--failed", is_flag=True, help="Name each mailbox that failed, with its cause.")
 @click.option("--slowest", type=click.IntRange(1), metavar="N", help="Name the N mailboxes that took longest.")
 def show(run_file: Path, mailbox: str | None, *, failed: bool, slowest: int | None) -> None:
-    """Show the summary of a run, its failures, or one mailbox with what the job printed.
+    """Show the summary of a run, its failures, or one mailbox. A mailbox is shown with what the job printed.
 
     \b
     fanout show census-20261122-120000.fanout --failed
     """
+    if sum(map(bool, (mailbox, failed, slowest))) > 1:
+        raise UsageError("a mailbox, --failed and --slowest are shown apart: give one of them")
     with RunFile.open(run_file) as file:
         if mailbox:
             lines = summary.of_mailbox(file, mailbox)

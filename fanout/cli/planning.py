@@ -101,7 +101,7 @@ FORECAST: list[Any] = [
 @click.command()
 @give(MAILBOXES, WORKFORCE, FORECAST, PATIENCE)
 def plan(**given: Any) -> None:  # noqa: ANN401 - the values of many options
-    """Show how a roster would be cut into chunks, or how long a run would take, before any mailbox is opened.
+    """Show the chunks of a run, or how long it would take. No mailbox is opened for it.
 
     With --forecast the decisions of a run are made in virtual time, again and again, over mailboxes that take as long as is
     known of them: by the options of sim:, by --seconds, or by a run that was measured. Told are the time to finish, the use of

@@ -18,7 +18,7 @@ from fanout.whole import whole_file
 @click.option("-o", "output", required=True, type=click.Path(path_type=Path), metavar="FILE.html", help="The page.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def report(run_file: Path, output: Path, *, force: bool) -> None:
-    """Show a run as one page: its course, its failures, what was found, in charts.
+    """Make a page of a run: its course, its failures, what was found. What can be counted is shown in charts.
 
     The page needs no network, and fits a telephone, a screen and paper. It names mailboxes, as the run file does.
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from fanout import reproduce as trying
 from fanout.cli.access import ACCESS, access_of
 from fanout.cli.words import give, say, show
-from fanout.reproduce import SERVER, chosen, reproduce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 WIDTH, INDENT = 80, 8
 
 
-@click.command("reproduce")
+@click.command()
 @click.argument("statements", nargs=-1, metavar="[S1 ... S14] [wire]")
-@click.option("--server", metavar="URL", default=SERVER, show_default=True, help="A server that speaks MAPI.")
+@click.option("--server", metavar="URL", default=trying.SERVER, show_default=True, help="A server that speaks MAPI.")
 @give(ACCESS)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document to stdout.")
-def command(statements: tuple[str, ...], server: str, *, as_json: bool, **given: Any) -> int:  # noqa: ANN401 - as click gives
-    """Try what Microsoft Knowledge Base Q260141 says, statement by statement.
+def reproduce(statements: tuple[str, ...], server: str, *, as_json: bool, **given: Any) -> int:  # noqa: ANN401 - as click gives
+    """Try what Microsoft Knowledge Base Q260141 says.
 
-    Each is run live: what was tried, what came back, what was measured, and whether it is as the article says. `wire` is
+    Each statement is run live: what was tried, what came back, what was measured, and whether it is as the article says. `wire` is
     what a server does that hears a logon index for the second time. Exit code 0 only if all hold.
 
     \b
     fanout reproduce
     fanout reproduce S3 S4 --json
     """
-    names = chosen(statements)
+    names = trying.chosen(statements)
     begun = time.monotonic()
     findings = []
-    for finding in reproduce(names, server, access_of(given)):
+    for finding in trying.reproduce(names, server, access_of(given)):
         findings.append(finding)
         if not as_json:
             show("\n".join(_lines(finding)))

@@ -170,7 +170,7 @@ class _Resume(click.Command):
 @click.option("--accept-changes", is_flag=True, help="Go on though the job or the roster has changed.")
 @give(PORTIONS, ENGINE, ACCESS, TELLING)
 def resume(run_file: Path, **given: Any) -> int:  # noqa: ANN401 - the values of many options
-    """Go on with a run that was stopped, interrupted or killed; nothing that is done is done again.
+    """Go on with a run that was stopped, interrupted or killed. Nothing that is done is done again.
 
     \b
     fanout resume census-20261122-120000.fanout --only-failed=busy

@@ -19,7 +19,7 @@ from workers.urls import ServerUrlError
 @click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="The port; by default one that is free.")
 @give(ACCOUNT)
 def serve(url: str, port: int | None, **given: Any) -> None:  # noqa: ANN401 - the values of many options
-    """Open the simulated server on this machine as MAPI over HTTP, its address book included, until Ctrl-C.
+    """Open the simulated server as MAPI over HTTP on this machine. It is there, with its address book, until Ctrl-C.
 
     Every client is let in, whatever its name and password; with --user that account alone, which may open every mailbox.
 

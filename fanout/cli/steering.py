@@ -22,7 +22,7 @@ _ORDERS: dict[str, orders.Order] = {"pause": orders.Pause(), "continue": orders.
 @click.argument("order", metavar="pause|continue|stop|workers", type=click.Choice([*_ORDERS, "workers"]))
 @click.argument("count", metavar="[N]", required=False)
 def ctl(run_file: Path, order: str, count: str | None) -> None:
-    """Steer a run that goes on in another process of this machine, and say what becomes of it.
+    """Steer a run that goes on in another process of this machine. What becomes of it is said.
 
     pause lets the mailboxes under way end and begins no other one; continue goes on. stop ends the run as a first Ctrl-C
     does, to be resumed. workers N has N worker processes from now on: more are started, or some leave after the mailbox

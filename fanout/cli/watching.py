@@ -47,7 +47,7 @@ def progress_of(file: RunFile, roster: Roster, *, quiet: bool) -> Iterator[Progr
 @click.command()
 @click.argument("run_file", metavar="RUN", type=click.Path(path_type=Path), shell_complete=completing.run_file)
 def watch(run_file: Path) -> None:
-    """Show where a run stands, from another terminal or account, until it ends. It only reads, and holds up nobody.
+    """Show where a run stands, until it ends. It only reads, from another terminal or account, and holds up nobody.
 
     \b
     fanout watch census-20261122-120000.fanout

@@ -14,6 +14,7 @@ from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
 from fanout.names import read_names
+from fanout.plain import laid_out
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice
 from fanout.staff import MOST
@@ -36,13 +37,13 @@ LARGEST_RESULT = MAX_MESSAGE // 2
 def say(line: str) -> None:
     """A line for people: stdout is for records."""
     with suppress(OSError):  # a log that is full, a terminal that is gone: no reason to end a run
-        click.echo(line, err=True)
+        click.echo(laid_out(line), err=True)
 
 
 def show(text: str) -> None:
     """Write what was asked for to stdout. Raises ReaderGoneError, or StoppedError when it takes no more."""
     try:
-        click.echo(text)
+        click.echo(laid_out(text))
     except BrokenPipeError as error:
         raise ReaderGoneError from error
     except OSError as error:

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.crew import LEFT
-from fanout.lives import RUN_ENDED
+from fanout.lives import RUN_ENDED, named
 from fanout.report.charts import FREE, Label, Table, poles, width_of
 from fanout.report.course import seams, time_ticks
 from fanout.report.times import clock
@@ -194,11 +194,6 @@ class Workers:
             (f"{named(worker)}", *(f"{each[worker]:,}" for each in counts)) for worker in known.workers[:MOST_LANES]
         ]
         return Table(("worker", "done", "failed", "processes", "died"), rows)
-
-
-def named(worker: int) -> int:
-    """The number of a worker for people, who count from 1."""
-    return worker + 1
 
 
 def died(life: Life) -> bool:

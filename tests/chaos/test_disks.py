@@ -96,6 +96,7 @@ def test_a_small_disk_that_is_made_larger_has_every_outcome_in_the_end(tmp_path:
     )
 
     assert both.stdout.split("\n")[:2] == ["run 3", "resume 0"], both.stderr
+    assert "\nfanout: " not in both.stderr, "something was said behind the verdict"
     assert "Traceback" not in both.stderr
     assert_every_mailbox_has_one_outcome(tmp_path / "r.fanout", 3000)
     assert_sink_follows(tmp_path / "r.jsonl", tmp_path / "r.fanout")

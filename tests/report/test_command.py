@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fanout.cli import cli
-from fanout.errors import FanoutError, StoppedError, UsageError
+from fanout.errors import FanoutError, UsageError
 from tests.report.runs import finished
 from tests.test_cli import fanout as command
 
@@ -70,7 +70,7 @@ def test_a_page_that_can_not_be_written_is_said_and_nothing_is_left(tmp_path: Pa
     page = tmp_path / "nowhere" / "run.html"
     result = report(finished(tmp_path / "run.fanout"), "-o", page)
 
-    assert refusal(result) == (StoppedError, f"the report can't be written: {page}: No such file or directory")
+    assert refusal(result) == (UsageError, f"the report can't be written: {page}: No such file or directory")
 
 
 def test_a_report_leaves_the_run_file_as_it_is(tmp_path: Path) -> None:
