@@ -117,7 +117,7 @@ class Dispatch:
         self._reach = Reach()
         #: Mailboxes of the roster, and how many of them are settled; how many of those failed while this object decided.
         self.count = count
-        self.settled = count - self._work.fresh
+        self.settled = self._settled_before = count - self._work.fresh
         self.failed = 0
         #: Why the run ended early; None while it goes on and when it ended well.
         self.stopped_by: Error | Asked | None = None
@@ -253,7 +253,7 @@ class Dispatch:
         error = verdict.error
         self.settled += 1
         self.failed += 1
-        too_many = self._fates.too_many(self.failed, self.settled)
+        too_many = self._fates.too_many(self.failed, self.settled - self._settled_before)
         self.stopped_by = self.stopped_by or too_many or self._reach.failed(error)
         return verdict
 

@@ -525,6 +525,17 @@ def test_a_share_of_failures_is_judged_when_there_is_enough_to_judge() -> None:
     assert dispatch.finished
 
 
+def test_a_share_of_failures_is_one_of_those_that_this_sitting_settled() -> None:
+    policy = Policy(max_failures=MaxFailures(share=0.5))
+    dispatch = Dispatch(1000, Fixed(100), 1, policy, Todo([range(900, 1000)], 100))
+    after(dispatch, Begun(), Heard(0, Ready()))
+    for ordinal in range(900, 900 + ENOUGH_TO_JUDGE):
+        after(dispatch, Heard(0, Failed(1, ordinal, 0.0, DENIED)))
+
+    assert isinstance(dispatch.stopped_by, Error)
+    assert dispatch.stopped_by.message.startswith(f"{ENOUGH_TO_JUDGE} of {ENOUGH_TO_JUDGE} mailboxes failed")
+
+
 def test_no_more_mailboxes_are_begun_than_the_rate_allows() -> None:
     dispatch = Dispatch(100, Fixed(50), workers=1, policy=Policy(rate=2.0))
     begun_at = []

@@ -191,7 +191,8 @@ def _mailbox_names(root: str) -> list[str]:
         with os.scandir(root) as entries:
             names = sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
     except OSError as error:
-        raise ServerUrlError(f"sim:{root}: {error.strerror}") from error
+        meant = "sim: takes a number of mailboxes, as in sim:2000, or a directory that holds one for each"
+        raise ServerUrlError(f"sim:{root}: {error.strerror}; {meant}") from error
     if not names:
         raise ServerUrlError(f"sim:{root}: there is no directory in it; each mailbox is one")
     return names
