@@ -16,7 +16,7 @@ from fanout.loop import Loop
 from fanout.merge import Merge
 from fanout.partition import partition
 from fanout.policy import Policy
-from fanout.roster import Choice, Roster
+from fanout.roster import Choice, Roster, Sharing
 from fanout.voices import Journal, NoJournal
 from fanout.workplace import THIS_MACHINE, Workplace
 from workers.access import ANYBODY, Access
@@ -206,7 +206,12 @@ class Conductor:
         if announced.numbered is not None and self._mailboxes.names is None and not choice.by_name:
             count = choice.of_count(announced.numbered)
             return Roster(count, source, self._computed_names, numbered=True)
-        return Roster(self._write_down(choice.of(map(_one_line, names))), source, self._ledger.names, numbered=False)
+        wanted = choice.of(map(_one_line, names))
+        if choice.shard is None:
+            return Roster(self._write_down(wanted), source, self._ledger.names, numbered=False)
+        sharing = Sharing(choice.shard)
+        count = self._write_down_shard(sharing.of(wanted))
+        return Roster(count, source, self._ledger.names, numbered=False, whole=sharing.whole)
 
     def _computed_names(self, ordinals: range) -> list[str]:
         return [self._server.address(ordinal) for ordinal in ordinals]
@@ -216,6 +221,14 @@ class Conductor:
         count = 0
         while page := list(islice(names, PAGE)):
             self._ledger.add_names(page)
+            count += len(page)
+        return count
+
+    def _write_down_shard(self, names: Iterator[tuple[int, str]]) -> int:
+        """The same with the names of a shard, and their places in the whole."""
+        count = 0
+        while page := list(islice(names, PAGE)):
+            self._ledger.add_names([name for _, name in page], [place for place, _ in page])
             count += len(page)
         return count
 

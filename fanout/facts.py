@@ -81,6 +81,7 @@ def begin(
         access=msgspec.to_builtins(msgspec.structs.replace(mailboxes.access, password="")),
         roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
         roster_digest=names,
+        whole=msgspec.to_builtins(roster.whole),
         capacity=capacity,
         names_from=mailboxes.names_from if mailboxes.names is not None else None,
         choice=msgspec.to_builtins(mailboxes.choice),
@@ -118,7 +119,7 @@ def sitting(job_hash: str | None, roster_digest: str) -> Sitting:
         pid=os.getpid(),
         command=shlex.join(sys.argv),
         versions={"fanout": version("mailbox-fanout"), "python": platform.python_version()},
-        begun=_now(),
+        begun=now(),
         job_hash=job_hash,
         roster_digest=roster_digest,
     )
@@ -138,7 +139,7 @@ def digest(roster: Roster) -> str:
 
 def end(file: RunFile, report: Report) -> None:
     """Write down how a sitting ended."""
-    file.stand_up(_now(), stopped_by(report))
+    file.stand_up(now(), stopped_by(report))
     file.commit()
 
 
@@ -146,7 +147,7 @@ def stopped(file: RunFile, error: FanoutError) -> None:
     """Write down that a sitting was stopped, as far as the disk takes it: what was not committed is cut off."""
     try:
         file.roll_back()
-        file.stand_up(_now(), str(error))
+        file.stand_up(now(), str(error))
         file.commit()
     except StoppedError:
         file.roll_back()
@@ -172,5 +173,6 @@ def _operator() -> str:
         return f"uid {os.getuid()}"
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as sittings have it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -105,9 +105,9 @@ class RunFile(DurableFile):
 
     # --- the roster ---------------------------------------------------------------------------------------------------
 
-    def add_names(self, addresses: list[str]) -> None:
-        row = (self._names_end, len(addresses), "\n".join(addresses))
-        self._execute_many("INSERT INTO roster VALUES (?, ?, ?)", [row])
+    def add_names(self, addresses: list[str], places: list[int] | None = None) -> None:
+        row = (self._names_end, len(addresses), "\n".join(addresses), places and json.dumps(places))
+        self._execute_many("INSERT INTO roster VALUES (?, ?, ?, ?)", [row])
         self._names_end += len(addresses)
 
     def names(self, ordinals: range) -> list[str]:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from fanout.cli import cli, words
 from fanout.machine import share_of_memory
 from fanout.policy import Limits, MaxFailures, Policy
+from fanout.roster import Shard
 from workers.messages import MAX_RESULT
 
 CONTEXT = click.Context(cli)
@@ -44,7 +45,7 @@ OPTION = click.Option(["--option"])
         (words.max_failures, None, None),
         (words.chunk_size, "auto", None),
         (words.chunk_size, "25", 25),
-        (words.shard, "2/3", (2, 3)),
+        (words.shard, "2/3", Shard((2,), 3)),
     ],
 )
 def test_a_word_stands_for_a_value(take: Callable[..., object], text: str | None, value: object) -> None:

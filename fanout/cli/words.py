@@ -16,7 +16,7 @@ from fanout.errors import ReaderGoneError, StoppedError
 from fanout.names import read_names
 from fanout.plain import laid_out
 from fanout.policy import Limits, MaxFailures, Policy
-from fanout.roster import Choice
+from fanout.roster import Choice, Shard
 from fanout.staff import MOST
 from fanout.workplace import THIS_MACHINE, Workplace
 from workers.messages import MAX_MESSAGE, MAX_RESULT
@@ -53,14 +53,14 @@ def show(text: str) -> None:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def shard(_: click.Context, __: click.Parameter, value: str | None) -> Shard | None:
     """`I/N`."""
     if value is None:
         return None
     part, slash, parts = value.partition("/")
     if not slash or not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
         raise click.BadParameter(f"{value!r}: a shard is given as I/N, with 1 <= I <= N")
-    return int(part), int(parts)
+    return Shard((int(part),), int(parts))
 
 
 def chunk_size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
