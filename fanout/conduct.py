@@ -194,7 +194,9 @@ class Conductor:
         force = self._workforce
         dispatch = Dispatch(roster.count, how, force.workers, task.policy, todo, lanes=force.concurrency)
         settled = dispatch.settled
-        Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress, outlet.helm, outlet.journal)
+        Loop(dispatch, self._engine, [self._begin(task)], roster, merge).run(
+            outlet.progress, outlet.helm, outlet.journal
+        )
         stopped = dispatch.stopped_by
         if isinstance(stopped, Error) and stopped.cause is Cause.JOB and dispatch.settled == settled:
             raise UsageError(stopped.message)  # no worker could have the job
