@@ -6,7 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from fanout import jobs
-from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
+from fanout.conduct import Mailboxes, Outlet, Report, Task, Workforce
+from fanout.convoy import conductor_of
 from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
@@ -17,7 +18,7 @@ from workers.access import ANYBODY, Access
 from workers.messages import OnLeak, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fanout.leaks import LeakLine
     from fanout.outcomes import Outcome
@@ -33,6 +34,17 @@ def _check(job: object, mailboxes: object, limit: object, options: object) -> No
         raise UsageError(f"a limit of {limit!r} mailboxes: it is a whole number, at least 1")
     if options and not (isinstance(options, dict) and all(isinstance(name, str) for name in options)):
         raise UsageError(f"{options!r} are no options: they are a dict of names and values")
+
+
+def _servers(server: object) -> Sequence[str]:
+    """The servers, of which there is one at least. Raises UsageError."""
+    if isinstance(server, list | tuple) and server and all(isinstance(each, str) for each in server):
+        return server
+    if not isinstance(server, str):
+        raise UsageError(
+            f"{server!r} is no server: a server is given by a URL, as in 'sim:1000', several as a list of them"
+        )
+    return [server]
 
 
 def _on_leak(word: OnLeak | str) -> OnLeak:
@@ -116,7 +128,7 @@ class Found:
 def run(  # noqa: PLR0913 - each is a word of the command line, and named by the caller
     job: str | Callable[..., object],
     *,
-    server: str,
+    server: str | Sequence[str],
     workers: int | None = None,
     chunk_size: int | None = None,
     mailboxes: Iterable[str] | None = None,
@@ -159,7 +171,10 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         on_leak=_on_leak(on_leak),
     )
     source = "the names given" if mailboxes is not None else ""
-    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, source, access)
+    first, *others = _servers(server)
+    if others and mailboxes is not None:
+        raise UsageError("of several servers each lists its own mailboxes: `mailboxes` are those of one")
+    wanted = Mailboxes(first, Choice(limit=limit), mailboxes, source, access, tuple(others))
     force = Workforce(
         workplace.workers if workers is None else workers,
         chunk_size,
@@ -168,6 +183,6 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         concurrency=concurrency,
     )
     ledger = TemporaryLedger(recording)
-    with Conductor(wanted, force, ledger, workplace) as conductor:
+    with conductor_of(wanted, force, ledger, workplace) as conductor:
         roster, how = conductor.survey()
         return Found(conductor.run(told, roster, how, Outlet(Silent())), ledger)

@@ -77,13 +77,16 @@ def begin(
         job_hash=code.digest,
         job_code=code.text,
         options=task.options,
-        server=mailboxes.server,
+        server=", ".join(mailboxes.servers),
+        servers=mailboxes.servers if mailboxes.others else None,
+        legs=msgspec.to_builtins(roster.legs),
+        unlisted=roster.unlisted,
         access=msgspec.to_builtins(msgspec.structs.replace(mailboxes.access, password="")),
         roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
         roster_digest=names,
         whole=msgspec.to_builtins(roster.whole),
         capacity=capacity,
-        names_from=mailboxes.names_from if mailboxes.names is not None else None,
+        names_from=mailboxes.names_from if mailboxes.names is not None or mailboxes.names_on else None,
         choice=msgspec.to_builtins(mailboxes.choice),
         workforce=msgspec.to_builtins(intent.workforce),
         task=msgspec.to_builtins(task),
@@ -98,13 +101,16 @@ def begin(
 
 def intent_of(told: dict[str, Any]) -> Intent:
     """What was asked for, from the facts of a run, without the password; names that were given stand in the run file."""
-    names = None if told["names_from"] is None else ()
+    server, *others = told.get("servers") or [told["server"]]
+    given = told["names_from"] is not None
     mailboxes = Mailboxes(
-        told["server"],
+        server,
         msgspec.convert(told["choice"], Choice),
-        names,
+        () if given and not others else None,
         told["names_from"] or "",
         msgspec.convert(told["access"], Access),
+        tuple(others),
+        (lambda _: ()) if given and others else None,
     )
     workforce, task = msgspec.convert(told["workforce"], Workforce), msgspec.convert(told["task"], Task)
     window = Window.of(told["window"]) if told.get("window") else None
@@ -126,8 +132,14 @@ def sitting(job_hash: str | None, roster_digest: str) -> Sitting:
 
 
 def digest(roster: Roster) -> str:
-    """SHA-256 of a roster, in hex: over its names, or, where they are computed, over how many there are and of what."""
+    """SHA-256 of a roster, in hex: over its names, or, where they are computed, over how many there are and of what.
+
+    Of several servers it is that of their digests.
+    """
     hashed = hashlib.sha256()
+    if roster.legs:
+        hashed.update("".join(f"{leg.digest}\n" for leg in roster.legs).encode())
+        return hashed.hexdigest()
     if roster.numbered:
         hashed.update(f"{roster.count}\n{roster.source}\n".encode())
         return hashed.hexdigest()

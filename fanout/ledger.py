@@ -200,7 +200,7 @@ class TemporaryLedger:
             if piece.first in self._failed or self._recording is Recording.RECORDS:
                 yield from read_records(lines)
             else:
-                yield from read_results(lines, piece.first, piece.attempts, roster.name)
+                yield from read_results(lines, piece.first, piece.attempts, roster.name, roster.server(piece.first))
 
     def failures(self) -> Iterator[Outcome]:
         """The outcomes that failed, in the order of the roster."""

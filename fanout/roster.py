@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from bisect import bisect_right
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -86,9 +87,9 @@ class Sharing:
         self._count = 0
 
     def of(self, addresses: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """The names of the shard, each with its place among all."""
-        for place, address in enumerate(addresses):
-            self._count += 1
+        """The names of the shard, each with its place among all, those of earlier calls included."""
+        for address in addresses:
+            place, self._count = self._count, self._count + 1
             self._hashed.update(f"{address}\n".encode("utf-8", "surrogateescape"))
             if address in self._shard:
                 yield place, address
@@ -120,6 +121,22 @@ def _hash(address: str, purpose: bytes = b"") -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """The mailboxes of one server in the roster of a run over several: neighbours."""
+
+    server: str
+    #: The ordinal of the first, and how many there are.
+    first: int
+    count: int
+    #: SHA-256 of their names, in hex.
+    digest: str
+
+    @property
+    def ordinals(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """The mailboxes of a run, by ordinal."""
 
@@ -132,6 +149,16 @@ class Roster:
     numbered: bool
     #: What it is a shard of; None where it is all there is.
     whole: Whole | None = None
+    #: Which of them are on which server, in their order; empty for a run over one.
+    legs: tuple[Leg, ...] = ()
+    #: Servers of the run whose mailboxes nobody could list yet.
+    unlisted: tuple[str, ...] = ()
 
     def name(self, ordinal: int) -> str:
         return self.names(range(ordinal, ordinal + 1))[0]
+
+    def server(self, ordinal: int) -> str | None:
+        """The server of a mailbox; None for a run over one."""
+        if not self.legs:
+            return None
+        return self.legs[bisect_right(self.legs, ordinal, key=lambda leg: leg.first) - 1].server

@@ -63,7 +63,7 @@ CREATE VIEW outcomes AS
     )
     SELECT ordinal, value ->> 'mailbox' AS mailbox, value ->> 'ok' AS ok, value -> 'result' AS result,
         value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds,
-        strftime('%Y-%m-%dT%H:%M:%fZ', at, 'unixepoch') AS at
+        strftime('%Y-%m-%dT%H:%M:%fZ', at, 'unixepoch') AS at, value ->> 'server' AS server
     FROM record;
 """
 

@@ -11,9 +11,10 @@ from fanout import summary, tables
 from fanout.cli import completing
 from fanout.cli.words import MAILBOXES, give, say, words_of
 from fanout.cli.words import show as show_line
-from fanout.conduct import Conductor
+from fanout.convoy import conductor_of
 from fanout.errors import ReaderGoneError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
+from fanout.partition import ByServer
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from workers.messages import Recording
@@ -52,8 +53,12 @@ def survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
     """The roster that MAILBOXES ask for, and how WORKFORCE cuts it."""
     words = words_of(given)
     ledger = TemporaryLedger(Recording.RESULTS)
-    with Conductor(words.mailboxes, words.workforce, ledger) as conductor:
-        return conductor.survey()
+    with conductor_of(words.mailboxes, words.workforce, ledger) as conductor:
+        roster, how = conductor.survey()
+    for cut in how.cuts if isinstance(how, ByServer) else ():
+        if cut.why:
+            raise StoppedError(f"{cut.server}: {cut.why.message}")
+    return roster, how
 
 
 @click.command()

@@ -13,7 +13,7 @@ from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
-from fanout.names import read_names
+from fanout.names import Shares, read_names
 from fanout.plain import laid_out
 from fanout.policy import Limits, MaxFailures, Policy
 from fanout.roster import Choice, Shard
@@ -146,7 +146,12 @@ JOB: list[_Option] = [
 
 MAILBOXES: list[_Option] = [
     click.option(
-        "--server", required=True, metavar="URL", help="The server: imaps://HOST, mapi+https://HOST, sim:N, ..."
+        "--server",
+        "servers",
+        required=True,
+        multiple=True,
+        metavar="URL",
+        help="The server: imaps://HOST, mapi+https://HOST, sim:N, ...; repeated, a run is over several.",
     ),
     click.option(
         "--mailboxes-from",
@@ -286,8 +291,15 @@ def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE) -> 
 def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
     """The values of MAILBOXES, out of what click gave."""
     names_from = given["mailboxes_from"]
-    names = read_names(names_from) if names_from else None
-    return Mailboxes(given["server"], choice_of(given), names, _source(names_from), access_of(given))
+    choice = choice_of(given)
+    server, *others = given["servers"]
+    if not others:
+        names = read_names(names_from) if names_from else None
+        return Mailboxes(server, choice, names, _source(names_from), access_of(given))
+    names_on = Shares(names_from, (server, *others)).of if names_from else None
+    return Mailboxes(
+        server, choice, None, _source(names_from), access_of(given), others=tuple(others), names_on=names_on
+    )
 
 
 def choice_of(given: dict[str, Any]) -> Choice:
