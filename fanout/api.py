@@ -146,8 +146,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
-    `job`: a function that takes an open mailbox, or the words for one that the command line takes. `workers`: processes,
-    by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
+    `job`: a function that takes an open mailbox, or the words for one that the command line takes. `server`: its URL, or
+    several of them, each of which then has so many workers. `workers`: processes, by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
     names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
     the job, of the kinds that its annotations name; what has none is what JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and

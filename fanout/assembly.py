@@ -44,6 +44,12 @@ _RANGE = "SELECT here FROM placed WHERE part = ? AND there >= ? AND there < ? OR
 class Assembly(RunFile):
     """A run file that takes what others hold. `part`: which of them, from 0 on; they are taken in that order."""
 
+    @staticmethod
+    def has_places(part: RunFile) -> bool:
+        """Whether it is known of each name where it stands in the whole."""
+        [(unknown,)] = part._query("SELECT count(*) FROM roster WHERE places IS NULL")
+        return not unknown and not part.facts()["unlisted"]
+
     def take_roster(self, parts: Sequence[RunFile]) -> int:
         """Put the names of all into the order of the whole that they are shards of; returns how many there are."""
         self._execute("CREATE TEMP TABLE placed (part, there, here, PRIMARY KEY (part, there)) WITHOUT ROWID")

@@ -6,7 +6,6 @@ can't be asked is left out, and said: the others are gone through without it.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from fanout import jobs
+from fanout import facts, jobs
 from fanout.conduct import PAGE, Conductor, EmptyRosterError, Mailboxes, Report, begin_of, check, lead
 from fanout.dispatch import Dispatch
 from fanout.errors import CredentialsError, StoppedError, UsageError
@@ -152,15 +151,15 @@ class _Rosters:
 
     def add(self, server: str, names: Iterator[str]) -> int:
         """Write down the names of the next server, or of a shard of them, by pages; how many there are."""
-        first, hashed = self.count, hashlib.sha256()
+        first = self.count
         placed = self._sharing.of(names) if self._sharing else ((None, name) for name in names)
         while page := list(islice(placed, PAGE)):
             addresses = [name for _, name in page]
             places = [place for place, _ in page if place is not None]
             self._ledger.add_names(addresses, places or None)
-            hashed.update("".join(f"{name}\n" for name in addresses).encode("utf-8", "surrogateescape"))
             self.count += len(page)
-        self._legs.append(Leg(server, first, self.count - first, hashed.hexdigest()))
+        digest = facts.digest_of(self._ledger.names, range(first, self.count))
+        self._legs.append(Leg(server, first, self.count - first, digest))
         return self.count - first
 
     def roster(self, names_from: str, unlisted: tuple[str, ...]) -> Roster:

@@ -32,6 +32,8 @@ from fanout.window import Window
 from workers.access import Access
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.conduct import Report
     from fanout.errors import FanoutError
     from fanout.ledger import SinkPlace
@@ -136,16 +138,19 @@ def digest(roster: Roster) -> str:
 
     Of several servers it is that of their digests.
     """
-    hashed = hashlib.sha256()
     if roster.legs:
-        hashed.update("".join(f"{leg.digest}\n" for leg in roster.legs).encode())
-        return hashed.hexdigest()
+        return hashlib.sha256("".join(f"{leg.digest}\n" for leg in roster.legs).encode()).hexdigest()
     if roster.numbered:
-        hashed.update(f"{roster.count}\n{roster.source}\n".encode())
-        return hashed.hexdigest()
-    for first in range(0, roster.count, PAGE):
-        names = roster.names(range(first, min(first + PAGE, roster.count)))
-        hashed.update("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+        return hashlib.sha256(f"{roster.count}\n{roster.source}\n".encode()).hexdigest()
+    return digest_of(roster.names, range(roster.count))
+
+
+def digest_of(names: Callable[[range], list[str]], ordinals: range) -> str:
+    """SHA-256 of the names of some neighbours, in hex."""
+    hashed = hashlib.sha256()
+    for first in range(0, len(ordinals), PAGE):
+        some = names(ordinals[first : first + PAGE])
+        hashed.update("".join(f"{name}\n" for name in some).encode("utf-8", "surrogateescape"))
     return hashed.hexdigest()
 
 

@@ -17,7 +17,7 @@ import msgspec
 from fanout import facts, jobs, resume
 from fanout.assembly import Assembly
 from fanout.errors import StoppedError, UsageError
-from fanout.roster import Shard, Whole
+from fanout.roster import Leg, Shard, Whole
 from fanout.runfile import RunFile
 from workers.totals import NOTHING, SUMS
 
@@ -59,6 +59,11 @@ class Part:
         shard = intent.mailboxes.choice.shard
         if shard is None:
             raise UsageError(f"this is no shard of a run, it was begun without --shard: {file.path}")
+        if not Assembly.has_places(file):
+            raise UsageError(
+                f"a server of this run could not be listed when it was begun, so that nobody knows where its mailboxes stand "
+                f"among all: {file.path}"
+            )
         return cls(file, told, intent, shard)
 
     @property
@@ -68,7 +73,7 @@ class Part:
         return {
             "job": self.told["job"],
             "options": task.options,
-            "server": mailboxes.server,
+            "server": ", ".join(mailboxes.servers),
             "choice": replace(mailboxes.choice, shard=None),
             "code": self.file.sittings()[-1].job_hash,
             "dry": task.dry_run,
@@ -179,7 +184,7 @@ def _assemble(path: Path, parts: list[Part], changes: list[str]) -> None:
         count = merged.take_roster([part.file for part in parts])
         for number, part in enumerate(parts):
             merged.take(number, part.file)
-        merged.tell(**parts[0].told | _together(parts, count))
+        merged.tell(**parts[0].told | _together(parts, count) | {"legs": msgspec.to_builtins(_legs(parts, merged))})
         merged.tell(**_folded(parts, totals))
         digest = facts.digest(resume.roster(merged))
         merged.tell(roster_digest=digest)
@@ -201,6 +206,18 @@ def _together(parts: list[Part], count: int) -> dict[str, object]:
         "directory": str(Path.cwd()),
         "sink": None,
     }
+
+
+def _legs(parts: list[Part], merged: RunFile) -> list[Leg]:
+    """The shares of the servers, where there are several: each has those that it has in the parts."""
+    legs: list[Leg] = []
+    first = 0
+    for each in zip(*(part.told["legs"] for part in parts), strict=True):
+        ordinals = range(first, first + sum(leg["count"] for leg in each))
+        digest = facts.digest_of(merged.names, ordinals)
+        legs.append(Leg(each[0]["server"], first, len(ordinals), digest))
+        first = ordinals.stop
+    return legs
 
 
 def _totals(part: Part) -> Totals:

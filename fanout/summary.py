@@ -83,13 +83,14 @@ def of_idle(file: RunFile) -> Iterator[str]:
     if not sittings:
         yield "the run was killed before it began"
         return
-    count = file.facts()["roster"]["count"]
-    if done + failed < count:
+    told = file.facts()
+    count, unlisted = told["roster"]["count"], told["unlisted"]
+    if done + failed < count or unlisted:
         yield f"nobody works on the run: {sittings[-1].stopped_by or 'it was killed, or the power failed'}"
     else:
         yield "the run has ended"
     yield from _causes(file.before().failed)
-    yield from _ending(done, failed, count, file.path, file.facts()["unlisted"])
+    yield from _ending(done, failed, count, file.path, unlisted)
 
 
 def _sitting(number: int, sitting: Sitting, at_work: int | None) -> Iterator[str]:

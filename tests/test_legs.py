@@ -38,7 +38,7 @@ from fanout.events import (
     StopWorker,
 )
 from fanout.legs import Legs
-from fanout.partition import Fixed, Guided
+from fanout.partition import ByServer, Cut, Fixed, Guided, chunks
 from fanout.policy import MaxFailures, Policy
 from fanout.staff import Standing
 from workers.causes import Cause
@@ -313,6 +313,16 @@ def test_a_leg_that_was_finished_before_is_passed_over() -> None:
 def test_an_event_that_cannot_be_is_a_bug_there_as_well() -> None:
     with pytest.raises(RuntimeError, match="worker 0 speaks and has no process"):
         legs_of(5, 5).handle(Heard(1, Ready()), 0.0)
+
+
+def test_servers_behind_each_other_are_each_cut_as_alone() -> None:
+    how = ByServer((Cut("a:", 7, Fixed(5)), Cut("b:", 0, Fixed(5)), Cut("c:", 5, None), Cut("d:", 9, Guided(1, 4))))
+
+    assert [len(chunk) for chunk in chunks(how, 21)] == [5, 2, 5, *(len(chunk) for chunk in chunks(Guided(1, 4), 9))]
+    assert how.among(2).cuts[3].how == Guided(2, 4)
+    assert how.among(2).cuts[2].how is None
+    with pytest.raises(ValueError, match="more than there are"):
+        how.size(22)
 
 
 class Twins:

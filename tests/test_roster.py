@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.roster import Choice, Roster, Shard, Sharing
+from fanout.roster import Choice, Leg, Roster, Shard, Sharing
 from workers.messages import Names
 
 NAMES = [f"user{number:03}@example.org" for number in range(300)]
@@ -78,6 +79,23 @@ def test_shards_tell_the_same_of_the_whole_that_they_are_taken_of() -> None:
     assert wholes[0] == wholes[1]
     assert wholes[0].count == len(NAMES)
     assert wholes[0].digest == sha256("".join(f"{name}\n" for name in NAMES).encode()).hexdigest()
+
+
+def test_several_listings_are_shared_as_if_they_were_one() -> None:
+    at_once, one_by_one = Sharing(Shard((1,), 2)), Sharing(Shard((1,), 2))
+
+    placed = list(at_once.of(NAMES))
+
+    assert [*one_by_one.of(NAMES[:100]), *one_by_one.of(NAMES[100:])] == placed
+    assert one_by_one.whole == at_once.whole
+
+
+def test_a_mailbox_is_on_the_server_in_whose_leg_it_is() -> None:
+    legs = (Leg("a:", 0, 2, ""), Leg("b:", 2, 0, ""), Leg("c:", 2, 3, ""))
+    roster = Roster(5, "a list", lambda ordinals: NAMES[ordinals.start : ordinals.stop], numbered=False, legs=legs)
+
+    assert [roster.server(ordinal) for ordinal in range(5)] == ["a:", "a:", "c:", "c:", "c:"]
+    assert replace(roster, legs=()).server(0) is None
 
 
 def test_a_sample_is_always_the_same_and_in_the_order_of_the_roster() -> None:

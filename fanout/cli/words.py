@@ -156,7 +156,8 @@ MAILBOXES: list[_Option] = [
     click.option(
         "--mailboxes-from",
         metavar="FILE",
-        help="Names, one a line or in a CSV with a header, instead of the server's roster; - reads stdin.",
+        help="Names, one a line or in a CSV with a header, instead of the server's roster; - reads stdin. For several "
+        "servers, a CSV with a column server.",
     ),
     click.option("--include", multiple=True, metavar="GLOB", help="Only names like this; may be repeated."),
     click.option("--exclude", multiple=True, metavar="GLOB", help="No names like this; may be repeated."),
@@ -172,7 +173,7 @@ PORTIONS: list[_Option] = [
         "--workers",
         type=click.IntRange(1, MOST),
         metavar="N",
-        help="Worker processes; by default one a core.",
+        help="Worker processes, for each server; by default one a core.",
     ),
     click.option(
         "--chunk-size",
@@ -223,7 +224,9 @@ PATIENCE: list[_Option] = [
         metavar="N",
         help="Further attempts at a mailbox, for causes that can pass and when its worker died.",
     ),
-    click.option("--rate", callback=rate, metavar="N/s", help="Mailboxes begun a second, over all workers."),
+    click.option(
+        "--rate", callback=rate, metavar="N/s", help="Mailboxes begun a second, over all workers of a server."
+    ),
 ]
 
 TROUBLE: list[_Option] = [
@@ -249,7 +252,7 @@ TROUBLE: list[_Option] = [
         "--max-failures",
         callback=max_failures,
         metavar="N|P%",
-        help="Stop early when more mailboxes fail: so many, or such a share.",
+        help="Stop early when more mailboxes of a server fail: so many, or such a share.",
     ),
 ]
 
