@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from fanout import facts, jobs
+from fanout import jobs
 from fanout.conduct import PAGE, Conductor, EmptyRosterError, Mailboxes, Report, begin_of, check, lead
 from fanout.dispatch import Dispatch
 from fanout.errors import CredentialsError, StoppedError, UsageError
@@ -22,7 +22,7 @@ from fanout.legs import Legs
 from fanout.loop import Loop
 from fanout.merge import Merge
 from fanout.partition import ByServer, Cut, Fixed
-from fanout.roster import Leg, Roster, Sharing
+from fanout.roster import Leg, Roster, Sharing, digest_of
 from fanout.work import Todo
 from fanout.workplace import THIS_MACHINE
 from workers.access import ANYBODY
@@ -158,7 +158,7 @@ class _Rosters:
             places = [place for place, _ in page if place is not None]
             self._ledger.add_names(addresses, places or None)
             self.count += len(page)
-        digest = facts.digest_of(self._ledger.names, range(first, self.count))
+        digest = digest_of(self._ledger.names, range(first, self.count))
         self._legs.append(Leg(server, first, self.count - first, digest))
         return self.count - first
 

@@ -26,22 +26,17 @@ from fanout.code import code_of
 from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import StoppedError
 from fanout.events import Closed, Interrupted
-from fanout.roster import Choice
+from fanout.roster import Choice, digest_of
 from fanout.sitting import Sitting
 from fanout.window import Window
 from workers.access import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fanout.conduct import Report
     from fanout.errors import FanoutError
     from fanout.ledger import SinkPlace
     from fanout.roster import Roster
     from fanout.runfile import RunFile
-
-#: Names hashed at a time.
-PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +138,6 @@ def digest(roster: Roster) -> str:
     if roster.numbered:
         return hashlib.sha256(f"{roster.count}\n{roster.source}\n".encode()).hexdigest()
     return digest_of(roster.names, range(roster.count))
-
-
-def digest_of(names: Callable[[range], list[str]], ordinals: range) -> str:
-    """SHA-256 of the names of some neighbours, in hex."""
-    hashed = hashlib.sha256()
-    for first in range(0, len(ordinals), PAGE):
-        some = names(ordinals[first : first + PAGE])
-        hashed.update("".join(f"{name}\n" for name in some).encode("utf-8", "surrogateescape"))
-    return hashed.hexdigest()
 
 
 def end(file: RunFile, report: Report) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
+#: Names hashed at a time.
+PAGE = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Some of the parts that a roster is cut into by a hash of its names: the same ones on every machine."""
@@ -162,3 +166,12 @@ class Roster:
         if not self.legs:
             return None
         return self.legs[bisect_right(self.legs, ordinal, key=lambda leg: leg.first) - 1].server
+
+
+def digest_of(names: Callable[[range], list[str]], ordinals: range) -> str:
+    """SHA-256 of the names of some neighbours, in hex."""
+    hashed = hashlib.sha256()
+    for first in range(0, len(ordinals), PAGE):
+        some = names(ordinals[first : first + PAGE])
+        hashed.update("".join(f"{name}\n" for name in some).encode("utf-8", "surrogateescape"))
+    return hashed.hexdigest()

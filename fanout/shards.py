@@ -17,7 +17,7 @@ import msgspec
 from fanout import facts, jobs, resume
 from fanout.assembly import Assembly
 from fanout.errors import StoppedError, UsageError
-from fanout.roster import Leg, Shard, Whole
+from fanout.roster import Leg, Shard, Whole, digest_of
 from fanout.runfile import RunFile
 from workers.totals import NOTHING, SUMS
 
@@ -214,7 +214,7 @@ def _legs(parts: list[Part], merged: RunFile) -> list[Leg]:
     first = 0
     for each in zip(*(part.told["legs"] for part in parts), strict=True):
         ordinals = range(first, first + sum(leg["count"] for leg in each))
-        digest = facts.digest_of(merged.names, ordinals)
+        digest = digest_of(merged.names, ordinals)
         legs.append(Leg(each[0]["server"], first, len(ordinals), digest))
         first = ordinals.stop
     return legs
