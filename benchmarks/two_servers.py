@@ -28,10 +28,10 @@ import click
 from benchmarks.measure import machine
 
 #: Mailboxes of the first server.
-MAILBOXES = 1200
+MAILBOXES = 400
 
-FIRST = f"sim:{MAILBOXES}?messages=5&latency=10ms"
-SECOND = "sim:5000?messages=5&latency=40ms"
+FIRST = f"sim:{MAILBOXES}?messages=5&latency=40ms"
+SECOND = "sim:5000?messages=5&latency=100ms"
 
 #: Workers of each server.
 WORKERS = 4

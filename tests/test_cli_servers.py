@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import socket
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ import fanout as package
 from fanout.errors import UsageError
 from fanout.names import Shares
 from tests.mapi.http.test_served import PASSWORD, serving
-from tests.test_cli import fanout, records
+from tests.test_cli import ENVIRONMENT, fanout, records
 
 ONE = "sim:30?messages=3"
 TWO = "sim:20?messages=3&seed=2"
@@ -242,6 +245,39 @@ def test_a_plan_cuts_no_chunk_of_two_servers(tmp_path: Path) -> None:
     done = fanout(tmp_path, "plan", *both("sim:5", "sim:3?seed=2"), "--chunk-size", "4", "-w", "1")
 
     assert [line.split("\t")[1] for line in done.stdout.splitlines()[1:]] == ["4", "1", "3"]
+
+
+@pytest.mark.spawns
+def test_the_mailboxes_of_several_servers_are_listed_as_a_list_that_a_run_takes(tmp_path: Path) -> None:
+    listed = fanout(tmp_path, "mailboxes", *both("sim:2", "sim:1?latency=lognormal(1ms,1)")).stdout
+
+    assert listed.splitlines() == [
+        "mailbox,server",
+        "u00000000@sim.example,sim:2",
+        "u00000001@sim.example,sim:2",
+        'u00000000@sim.example,"sim:1?latency=lognormal(1ms,1)"',
+    ]
+    (tmp_path / "names.csv").write_text(listed)
+    code, lines = run(tmp_path, *both("sim:2", "sim:1?latency=lognormal(1ms,1)"), "--mailboxes-from", "names.csv")
+    assert (code, lines[-1]) == (0, "3 done, 0 failed, of 3")
+
+
+@pytest.mark.spawns
+def test_a_run_over_several_servers_that_is_killed_is_gone_on_with_on_each(tmp_path: Path) -> None:
+    slow = [*both("sim:60?latency=20ms", "sim:60?latency=20ms&seed=2"), "-o", "all.jsonl"]
+    words = ["run", "census", *FEW, "--run-file", "r.fanout", *slow]
+    with subprocess.Popen([sys.executable, "-m", "fanout", *words], cwd=tmp_path, env=ENVIRONMENT) as killed:
+        while not (tmp_path / "all.jsonl").exists() or not (tmp_path / "all.jsonl").stat().st_size:
+            with suppress(subprocess.TimeoutExpired):
+                killed.wait(0.05)
+            assert killed.returncode is None
+        killed.kill()
+
+    again = fanout(tmp_path, "resume", "r.fanout", *FEW)
+
+    assert (again.returncode, again.stderr.splitlines()[-1]) == (0, "120 done, 0 failed, of 120")
+    found = records((tmp_path / "all.jsonl").read_text())
+    assert len({(record["server"], record["mailbox"]) for record in found}) == len(found) == 120
 
 
 @pytest.mark.spawns

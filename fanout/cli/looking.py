@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,15 +40,27 @@ _NO_WORKFORCE = {
 @click.command()
 @give(MAILBOXES)
 def mailboxes(**given: Any) -> None:  # noqa: ANN401 - the values of many options
-    """List the mailboxes that a run would visit, one a line.
+    """List the mailboxes that a run would visit, one a line; of several servers, as a list for --mailboxes-from.
 
     \b
     fanout mailboxes --server sim:2000 --include 'u0000001*'
     """
     roster, _ = survey(given | _NO_WORKFORCE)
+    if roster.legs:
+        show_line("mailbox,server")
     for first in range(0, roster.count, LINES):
-        show_line("\n".join(roster.names(range(first, min(first + LINES, roster.count)))))
+        show_line(_lines(roster, range(first, min(first + LINES, roster.count))))
     say(f"{roster.count:,} mailboxes: {roster.source}")
+
+
+def _lines(roster: Roster, ordinals: range) -> str:
+    """The names of neighbours, a line each; each with its server, where there are several."""
+    names = roster.names(ordinals)
+    if not roster.legs:
+        return "\n".join(names)
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(zip(names, map(roster.server, ordinals), strict=True))
+    return text.getvalue().removesuffix("\n")
 
 
 def survey(given: dict[str, Any]) -> tuple[Roster, Partition]:

@@ -252,7 +252,7 @@ def _start(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
     try:
         with conductor_of(intent.mailboxes, intent.workforce, file, workplace) as conductor:
             roster, how = conductor.survey()
-            _say_unlisted(how, manner)
+            _say_left_out(how, manner)
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), manner)
@@ -284,7 +284,7 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         return code
     unchanged = resuming.survey(file, intent, workplace, accept_changes=manner.given["accept_changes"])
     roster = resuming.roster(file)
-    _say_unlisted(unchanged.how, manner)
+    _say_left_out(unchanged.how, manner)
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
         say(f"changed, and accepted: {change}")
@@ -302,7 +302,7 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), manner)
 
 
-def _say_unlisted(how: Partition, manner: _Manner) -> None:
+def _say_left_out(how: Partition, manner: _Manner) -> None:
     """Say which servers are left out of this sitting, and why."""
     for cut in how.cuts if isinstance(how, ByServer) else ():
         if cut.why:
