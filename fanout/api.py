@@ -147,8 +147,8 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     """Run a job over every mailbox of a server, and return what was found.
 
     `job`: a function that takes an open mailbox, or the words for one that the command line takes. `server`: its URL, or
-    several of them, each of which then has so many workers. `workers`: processes, by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
-    names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
+    several of them. `workers`: processes for each server, by default one a core over all. `chunk_size`: mailboxes a chunk, by
+    default guided (large first, small last). `mailboxes`: the names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
     the job, of the kinds that its annotations name; what has none is what JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
     when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
@@ -176,7 +176,7 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         raise UsageError("of several servers each lists its own mailboxes: `mailboxes` are those of one")
     wanted = Mailboxes(first, Choice(limit=limit), mailboxes, source, access, tuple(others))
     force = Workforce(
-        workplace.workers if workers is None else workers,
+        max(1, workplace.workers // (1 + len(others))) if workers is None else workers,
         chunk_size,
         separate_connections=separate_connections,
         start_method=start_method,

@@ -11,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import fanout as package
-from fanout.errors import UsageError
+from fanout.cli import cli
+from fanout.errors import FanoutError, UsageError
 from fanout.names import Shares
 from tests.mapi.http.test_served import PASSWORD, serving
 from tests.test_cli import ENVIRONMENT, fanout, records
@@ -208,17 +210,19 @@ def test_shards_of_a_run_over_several_servers_become_one_run(tmp_path: Path) -> 
         ([*both(), "--chunk-size", "300"], "more than the 255 that one session can hold open"),
     ],
 )
-def test_what_cannot_be_meant_is_said_in_one_line_and_leaves_nothing(
-    tmp_path: Path, words: list[str], said: str
+def test_what_cannot_be_meant_is_said_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "plain.txt").write_text("anna\n")
     (tmp_path / "password").write_text("secret")
     (tmp_path / "password").chmod(0o600)
 
-    code, lines = run(tmp_path, *words)
+    done = CliRunner().invoke(cli, ["run", "census", *FEW, "--run-file", "r.fanout", *words])
 
-    assert (code, len(lines)) == (2, 1)
-    assert said in lines[0]
+    assert isinstance(done.exception, FanoutError)
+    assert done.exception.exit_code == 2
+    assert said in f"{done.stderr}{done.exception}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["password", "plain.txt"]
 
 
@@ -280,11 +284,11 @@ def test_a_run_over_several_servers_that_is_killed_is_gone_on_with_on_each(tmp_p
     assert len({(record["server"], record["mailbox"]) for record in found}) == len(found) == 120
 
 
-@pytest.mark.spawns
-def test_a_bench_is_of_one_server(tmp_path: Path) -> None:
-    done = fanout(tmp_path, "bench", "logon", *both())
+def test_a_bench_is_of_one_server() -> None:
+    done = CliRunner().invoke(cli, ["bench", "logon", *both()])
 
-    assert (done.returncode, done.stderr) == (2, "fanout: a bench measures one server: give --server once\n")
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == "a bench measures one server: give --server once"
 
 
 @pytest.mark.spawns

@@ -28,6 +28,7 @@ from fanout.cli.words import (
     largest_result,
     mailboxes_of,
     policy_of,
+    share_of_workers,
     workforce_of,
 )
 from fanout.conduct import Outlet, Report, Task
@@ -39,6 +40,7 @@ from fanout.partition import ByServer
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from fanout.systemd import Notifier
+from fanout.workplace import THIS_MACHINE
 from workers.causes import Cause
 from workers.messages import Error, OnLeak
 
@@ -131,9 +133,10 @@ def _run_or_go_on(path: Path, mailboxes: Mailboxes, task: Task, manner: _Manner)
     """Find a workplace, and begin there or go on."""
     given = manner.given
     check_open(given["window"], manner.notifier)
-    with workplace_of(given, jobs.name(task.job), given["workers"], manner.voice.tell) as workplace:
-        force = workforce_of(given, workplace)
-        task = replace(task, policy=policy_of(given, force.workers * len(mailboxes.servers), workplace))
+    servers = len(mailboxes.servers)
+    with workplace_of(given, jobs.name(task.job), _all_workers(given, servers), manner.voice.tell) as workplace:
+        force = workforce_of(given, workplace, servers)
+        task = replace(task, policy=policy_of(given, force.workers * servers, workplace))
         intent = Intent(mailboxes, force, task, given["tolerate"], given["window"])
         if given["go_on"] and (file := _begun(path)):
             with file:
@@ -141,6 +144,13 @@ def _run_or_go_on(path: Path, mailboxes: Mailboxes, task: Task, manner: _Manner)
                 return _go_on(file, intent, manner, workplace)
         with RunFile.create(path) as file:
             return _start(file, intent, manner, workplace)
+
+
+def _all_workers(given: dict[str, Any], servers: int) -> int | None:
+    """How many workers are asked for, over all servers; None where nobody says, and one a core gives each server one."""
+    if given["workers"]:
+        return int(given["workers"]) * servers
+    return servers if servers > THIS_MACHINE.workers else None
 
 
 def _begun(path: Path) -> RunFile | None:
@@ -195,9 +205,10 @@ def _resume(run_file: Path, manner: _Manner) -> int:
         force = replace(intent.workforce, **_said("workers", "chunk_size", "concurrency"))
         intent = replace(intent, mailboxes=mailboxes, workforce=force, **_said("window"))
         check_open(intent.window, manner.notifier)
-        with workplace_of(given, told["job"], force.workers, manner.voice.tell) as workplace:
+        servers = len(intent.mailboxes.servers)
+        with workplace_of(given, told["job"], force.workers * servers, manner.voice.tell) as workplace:
             if given["engine"] == DASK and not given["workers"]:
-                intent = replace(intent, workforce=replace(force, workers=workplace.workers))
+                intent = replace(intent, workforce=replace(force, workers=share_of_workers(workplace, servers)))
             return _go_on(file, intent, manner, workplace)
 
 

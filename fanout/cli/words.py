@@ -173,7 +173,7 @@ PORTIONS: list[_Option] = [
         "--workers",
         type=click.IntRange(1, MOST),
         metavar="N",
-        help="Worker processes, for each server; by default one a core.",
+        help="Worker processes, for each server; by default one a core, over all servers.",
     ),
     click.option(
         "--chunk-size",
@@ -282,13 +282,19 @@ class Words:
 
 def words_of(given: dict[str, Any]) -> Words:
     """The values of both groups, out of what click gave."""
-    return Words(mailboxes_of(given), workforce_of(given))
+    mailboxes = mailboxes_of(given)
+    return Words(mailboxes, workforce_of(given, servers=len(mailboxes.servers)))
 
 
-def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE) -> Workforce:
-    """The values of WORKFORCE, out of what click gave; where it gave no number of workers, that of the workplace."""
+def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE, servers: int = 1) -> Workforce:
+    """The values of WORKFORCE, out of what click gave; where it gave no number of workers, a server's share of the workplace's."""
     force = {name: given[name] for name in Workforce.__dataclass_fields__}
-    return Workforce(**force | {"workers": force["workers"] or workplace.workers})
+    return Workforce(**force | {"workers": force["workers"] or share_of_workers(workplace, servers)})
+
+
+def share_of_workers(workplace: Workplace, servers: int) -> int:
+    """Workers of each server where nobody says how many."""
+    return max(1, workplace.workers // servers)
 
 
 def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
