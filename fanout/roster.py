@@ -71,6 +71,11 @@ class Choice:
             wanted = _sample(wanted, self.sample)
         return islice(wanted, self.limit)
 
+    def here(self, addresses: Iterable[str]) -> Iterator[str]:
+        """The names that are wanted on this machine."""
+        wanted = self.of(addresses)
+        return (name for _, name in Sharing(self.shard).of(wanted)) if self.shard else wanted
+
     def of_count(self, count: int) -> int:
         """How many of `count` mailboxes are wanted, where no name has to be looked at."""
         return count if self.limit is None else min(count, self.limit)

@@ -284,11 +284,15 @@ def test_a_run_over_several_servers_that_is_killed_is_gone_on_with_on_each(tmp_p
     assert len({(record["server"], record["mailbox"]) for record in found}) == len(found) == 120
 
 
-def test_a_bench_is_of_one_server() -> None:
-    done = CliRunner().invoke(cli, ["bench", "logon", *both()])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["bench", "logon"], "a bench measures one server"), (["plan", "--forecast"], "a forecast is of one server")],
+)
+def test_what_is_of_one_server_says_so(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(cli, [*words, *both()])
 
     assert isinstance(done.exception, UsageError)
-    assert str(done.exception) == "a bench measures one server: give --server once"
+    assert str(done.exception) == f"{said}: give --server once"
 
 
 @pytest.mark.spawns

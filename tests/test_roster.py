@@ -81,6 +81,13 @@ def test_shards_tell_the_same_of_the_whole_that_they_are_taken_of() -> None:
     assert wholes[0].digest == sha256("".join(f"{name}\n" for name in NAMES).encode()).hexdigest()
 
 
+def test_what_is_chosen_is_shared_and_not_a_share_chosen_from() -> None:
+    halves = [list(Choice(limit=20, shard=Shard((part,), 2)).here(NAMES)) for part in (1, 2)]
+
+    assert sorted(name for half in halves for name in half) == NAMES[:20]
+    assert list(Choice(limit=20).here(NAMES)) == NAMES[:20]
+
+
 def test_several_listings_are_shared_as_if_they_were_one() -> None:
     at_once, one_by_one = Sharing(Shard((1,), 2)), Sharing(Shard((1,), 2))
 
