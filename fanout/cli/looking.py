@@ -40,7 +40,9 @@ _NO_WORKFORCE = {
 @click.command()
 @give(MAILBOXES)
 def mailboxes(**given: Any) -> None:  # noqa: ANN401 - the values of many options
-    """List the mailboxes that a run would visit, one a line; of several servers, as a list for --mailboxes-from.
+    """List the mailboxes that a run would visit, one a line.
+
+    Those of several servers are a list that --mailboxes-from takes.
 
     \b
     fanout mailboxes --server sim:2000 --include 'u0000001*'
