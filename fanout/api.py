@@ -6,7 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from fanout import jobs
-from fanout.conduct import Conductor, Mailboxes, Outlet, Report, Task, Workforce
+from fanout.conduct import Mailboxes, Outlet, Report, Task, Workforce
+from fanout.convoy import conductor_of
 from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
@@ -17,7 +18,7 @@ from workers.access import ANYBODY, Access
 from workers.messages import OnLeak, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fanout.leaks import LeakLine
     from fanout.outcomes import Outcome
@@ -33,6 +34,17 @@ def _check(job: object, mailboxes: object, limit: object, options: object) -> No
         raise UsageError(f"a limit of {limit!r} mailboxes: it is a whole number, at least 1")
     if options and not (isinstance(options, dict) and all(isinstance(name, str) for name in options)):
         raise UsageError(f"{options!r} are no options: they are a dict of names and values")
+
+
+def _servers(server: object) -> Sequence[str]:
+    """The servers, of which there is one at least. Raises UsageError."""
+    if isinstance(server, list | tuple) and server and all(isinstance(each, str) for each in server):
+        return server
+    if not isinstance(server, str):
+        raise UsageError(
+            f"{server!r} is no server: a server is given by a URL, as in 'sim:1000', several as a list of them"
+        )
+    return [server]
 
 
 def _on_leak(word: OnLeak | str) -> OnLeak:
@@ -116,7 +128,7 @@ class Found:
 def run(  # noqa: PLR0913 - each is a word of the command line, and named by the caller
     job: str | Callable[..., object],
     *,
-    server: str,
+    server: str | Sequence[str],
     workers: int | None = None,
     chunk_size: int | None = None,
     mailboxes: Iterable[str] | None = None,
@@ -134,9 +146,9 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
 ) -> Found:
     """Run a job over every mailbox of a server, and return what was found.
 
-    `job`: a function that takes an open mailbox, or the words for one that the command line takes. `workers`: processes,
-    by default one a core. `chunk_size`: mailboxes a chunk, by default guided (large first, small last). `mailboxes`: the
-    names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
+    `job`: a function that takes an open mailbox, or the words for one that the command line takes. `server`: its URL, or
+    several of them. `workers`: processes for each server, by default one a core over all. `chunk_size`: mailboxes a chunk, by
+    default guided (large first, small last). `mailboxes`: the names to visit, by default the server's roster. `limit`: the first so many of them. `options`: keyword arguments for
     the job, of the kinds that its annotations name; what has none is what JSON can say. `recording`: whether seconds are kept with each result, or results alone, which
     costs less. `start_method`: `fork` or `spawn`, by default fork wherever that is safe. `policy`: limits, second attempts, and
     when to give up. `allow_writes`: whether a job that says that it writes may be run. `concurrency`: mailboxes that a worker
@@ -159,15 +171,18 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
         on_leak=_on_leak(on_leak),
     )
     source = "the names given" if mailboxes is not None else ""
-    wanted = Mailboxes(server, Choice(limit=limit), mailboxes, source, access)
+    first, *others = _servers(server)
+    if others and mailboxes is not None:
+        raise UsageError("of several servers each lists its own mailboxes: `mailboxes` are those of one")
+    wanted = Mailboxes(first, Choice(limit=limit), mailboxes, source, access, tuple(others))
     force = Workforce(
-        workplace.workers if workers is None else workers,
+        max(1, workplace.workers // (1 + len(others))) if workers is None else workers,
         chunk_size,
         separate_connections=separate_connections,
         start_method=start_method,
         concurrency=concurrency,
     )
     ledger = TemporaryLedger(recording)
-    with Conductor(wanted, force, ledger, workplace) as conductor:
+    with conductor_of(wanted, force, ledger, workplace) as conductor:
         roster, how = conductor.survey()
         return Found(conductor.run(told, roster, how, Outlet(Silent())), ledger)

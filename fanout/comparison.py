@@ -64,6 +64,18 @@ def check_comparable(before: RunFile, after: RunFile) -> None:
         raise UsageError(f"these are runs of different jobs: {before.path} of {first}, {after.path} of {second}")
 
 
+def comparable(before: RunFile, after: RunFile) -> tuple[Iterator[Outcome], Iterator[Outcome]]:
+    """The outcomes of both. Where one is of several servers, those of the other say, too, which server it was."""
+    told, others = before.facts(), after.facts()
+    if not (told["servers"] or others["servers"]):
+        return before.outcomes(), after.outcomes()
+    return _on(told["server"], before.outcomes()), _on(others["server"], after.outcomes())
+
+
+def _on(server: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    return (each if each.server else msgspec.structs.replace(each, server=server) for each in outcomes)
+
+
 def changes(before: Iterable[Outcome], after: Iterable[Outcome]) -> Iterator[Change]:
     """A change for each mailbox of either run, SAME among them: in the order of the later one, then what is gone.
 
@@ -80,19 +92,19 @@ def changes(before: Iterable[Outcome], after: Iterable[Outcome]) -> Iterator[Cha
 def _compared(before: Iterable[Outcome], after: Iterable[Outcome]) -> Iterator[Change]:
     with closing(sqlite3.connect("")) as earlier:
         earlier.execute("CREATE TABLE outcomes (place INTEGER PRIMARY KEY, mailbox TEXT UNIQUE, outcome BLOB)")
-        rows = ((outcome.mailbox, _encode(outcome)) for outcome in before)
+        rows = ((outcome.name, _encode(outcome)) for outcome in before)
         earlier.executemany("INSERT OR REPLACE INTO outcomes (mailbox, outcome) VALUES (?, ?)", rows)
         for outcome in after:
-            found = earlier.execute("DELETE FROM outcomes WHERE mailbox = ? RETURNING outcome", (outcome.mailbox,))
+            found = earlier.execute("DELETE FROM outcomes WHERE mailbox = ? RETURNING outcome", (outcome.name,))
             row = found.fetchone()
             yield _change(outcome, _decode(row[0]) if row else None)
         for (left,) in earlier.execute("SELECT outcome FROM outcomes ORDER BY place"):
             gone = _decode(left)
-            yield Change(gone.mailbox, Kind.GONE, gone, None)
+            yield Change(gone.name, Kind.GONE, gone, None)
 
 
 def _change(after: Outcome, before: Outcome | None) -> Change:
-    return Change(after.mailbox, _kind(before, after), before, after)
+    return Change(after.name, _kind(before, after), before, after)
 
 
 def _kind(before: Outcome | None, after: Outcome) -> Kind:

@@ -16,7 +16,7 @@ from fanout.loop import Loop
 from fanout.merge import Merge
 from fanout.partition import partition
 from fanout.policy import Policy
-from fanout.roster import Choice, Roster
+from fanout.roster import Choice, Roster, Sharing
 from fanout.voices import Journal, NoJournal
 from fanout.workplace import THIS_MACHINE, Workplace
 from workers.access import ANYBODY, Access
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fanout.ledger import Ledger
+    from fanout.loop import Decisions
     from fanout.partition import Partition
     from fanout.progress import Progress
     from fanout.sink import Sink
     from fanout.staff import Asked
-    from fanout.work import Todo
+    from fanout.work import Rest
     from workers.messages import Announced
     from workers.servers import Server
 
@@ -58,6 +59,13 @@ class Mailboxes:
     names_from: str = ""
     #: As whom the server is asked.
     access: Access = ANYBODY
+    #: Further servers of the same run, and the names on each of all of them, where they do not come from the servers.
+    others: tuple[str, ...] = ()
+    names_on: Callable[[str], Iterable[str]] | None = None
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return (self.server, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,10 @@ class Report:
     stopped_by: Error | Asked | None
 
 
+class EmptyRosterError(UsageError):
+    """No mailbox is left to visit."""
+
+
 class Conductor:
     """Leads a run, or the plan of one. A context manager: on leaving it no process is left."""
 
@@ -109,18 +121,7 @@ class Conductor:
         self, mailboxes: Mailboxes, workforce: Workforce, ledger: Ledger, workplace: Workplace = THIS_MACHINE
     ) -> None:
         """Nothing is started yet. Raises UsageError for a server's URL or a number of workers that can't be used."""
-        if is_worker():
-            raise UsageError(
-                "a job, or the file that it is in, starts a run of its own in a worker; "
-                "what is to happen in the calling program alone stands under `if __name__ == '__main__':`"
-            )
-        _check_workforce(workforce)
-        if not isinstance(mailboxes.server, str):
-            raise UsageError(f"{mailboxes.server!r} is no server: a server is given by a URL, as in 'sim:1000'")
-        try:
-            self._server = server_at(mailboxes.server, access=mailboxes.access)
-        except ServerUrlError as error:
-            raise UsageError(str(error)) from error
+        self._server = check(mailboxes, workforce)
         self._mailboxes = mailboxes
         self._workforce = workforce
         self._ledger = ledger
@@ -152,7 +153,7 @@ class Conductor:
     def _list(self, decide: Callable[[Announced], T]) -> tuple[Roster, T]:
         """The roster, and what is decided by what the server announces, before any name is listed."""
         given, wanted = self._given()
-        with Listing(self._engine, self._begin(None), wanted) as listing:
+        with Listing(self._engine, begin_of(self._mailboxes, self._workforce, None), wanted) as listing:
             announced = listing.announced()
             self.capacity = announced.capacity
             try:
@@ -161,7 +162,7 @@ class Conductor:
                 raise UsageError(str(error)) from error
             roster = self._roster(announced, listing.names() if given is None else given)
         if not roster.count:
-            raise UsageError(
+            raise EmptyRosterError(
                 f"no mailbox is left to visit: there is none, or none was chosen, where the roster is {roster.source}"
             )
         return roster, decided
@@ -185,20 +186,16 @@ class Conductor:
         check_concurrency(force.concurrency, announced)
         return partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
 
-    def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Todo | None = None) -> Report:
+    def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Rest | None = None) -> Report:
         """Go through the roster, or through what is left `todo` of it.
 
         Raises UsageError when workers can't have the job, StoppedError when the ledger or the sink takes no more.
         """
         merge = Merge(self._ledger, roster, outlet.sink, jobs.marks(task.job).totals)
-        force = self._workforce
-        dispatch = Dispatch(roster.count, how, force.workers, task.policy, todo, lanes=force.concurrency)
-        settled = dispatch.settled
-        Loop(dispatch, self._engine, self._begin(task), roster, merge).run(outlet.progress, outlet.helm, outlet.journal)
-        stopped = dispatch.stopped_by
-        if isinstance(stopped, Error) and stopped.cause is Cause.JOB and dispatch.settled == settled:
-            raise UsageError(stopped.message)  # no worker could have the job
-        return Report(roster, merge, dispatch.stopped_by)
+        force, left = self._workforce, todo.within(range(roster.count)) if todo else None
+        dispatch = Dispatch(roster.count, how, force.workers, task.policy, left, lanes=force.concurrency)
+        loop = Loop(dispatch, self._engine, [begin_of(self._mailboxes, force, task)], roster, merge)
+        return Report(roster, merge, lead(dispatch, loop, outlet))
 
     def _roster(self, announced: Announced, names: Iterator[str]) -> Roster:
         choice = self._mailboxes.choice
@@ -206,7 +203,12 @@ class Conductor:
         if announced.numbered is not None and self._mailboxes.names is None and not choice.by_name:
             count = choice.of_count(announced.numbered)
             return Roster(count, source, self._computed_names, numbered=True)
-        return Roster(self._write_down(choice.of(map(_one_line, names))), source, self._ledger.names, numbered=False)
+        wanted = choice.of(map(_one_line, names))
+        if choice.shard is None:
+            return Roster(self._write_down(wanted), source, self._ledger.names, numbered=False)
+        sharing = Sharing(choice.shard)
+        count = self._write_down_shard(sharing.of(wanted))
+        return Roster(count, source, self._ledger.names, numbered=False, whole=sharing.whole)
 
     def _computed_names(self, ordinals: range) -> list[str]:
         return [self._server.address(ordinal) for ordinal in ordinals]
@@ -219,24 +221,59 @@ class Conductor:
             count += len(page)
         return count
 
-    def _begin(self, task: Task | None) -> Begin:
-        """What every worker is told first; a roster worker has no task."""
-        where = (self._mailboxes.server, self._workforce.separate_connections)
-        if task is None:
-            return Begin(*where, Recording.RESULTS, access=self._mailboxes.access)
-        return Begin(
-            *where,
-            task.recording,
-            task.job,
-            task.options,
-            task.max_result,
-            task.allow_writes,
-            task.dry_run,
-            task.policy.limits.max_rss,
-            task.on_leak,
-            access=self._mailboxes.access,
-            merging=jobs.marks(task.job).merge is not None,
+    def _write_down_shard(self, names: Iterator[tuple[int, str]]) -> int:
+        """The same with the names of a shard, and their places in the whole."""
+        count = 0
+        while page := list(islice(names, PAGE)):
+            self._ledger.add_names([name for _, name in page], [place for place, _ in page])
+            count += len(page)
+        return count
+
+
+def begin_of(mailboxes: Mailboxes, force: Workforce, task: Task | None) -> Begin:
+    """What every worker of the first server is told first; a roster worker has no task."""
+    where = (mailboxes.server, force.separate_connections)
+    if task is None:
+        return Begin(*where, Recording.RESULTS, access=mailboxes.access)
+    return Begin(
+        *where,
+        task.recording,
+        task.job,
+        task.options,
+        task.max_result,
+        task.allow_writes,
+        task.dry_run,
+        task.policy.limits.max_rss,
+        task.on_leak,
+        access=mailboxes.access,
+        merging=jobs.marks(task.job).merge is not None,
+    )
+
+
+def check(mailboxes: Mailboxes, workforce: Workforce) -> Server:
+    """The first server. Raises UsageError for a server's URL or a number of workers that can't be used."""
+    if is_worker():
+        raise UsageError(
+            "a job, or the file that it is in, starts a run of its own in a worker; "
+            "what is to happen in the calling program alone stands under `if __name__ == '__main__':`"
         )
+    _check_workforce(workforce)
+    if not isinstance(mailboxes.server, str):
+        raise UsageError(f"{mailboxes.server!r} is no server: a server is given by a URL, as in 'sim:1000'")
+    try:
+        return server_at(mailboxes.server, access=mailboxes.access)
+    except ServerUrlError as error:
+        raise UsageError(str(error)) from error
+
+
+def lead(decisions: Decisions, loop: Loop, outlet: Outlet) -> Error | Asked | None:
+    """Go through a run to its end; what ended it early. Raises UsageError when workers can't have the job."""
+    settled = decisions.settled
+    loop.run(outlet.progress, outlet.helm, outlet.journal)
+    stopped = decisions.stopped_by
+    if isinstance(stopped, Error) and stopped.cause is Cause.JOB and decisions.settled == settled:
+        raise UsageError(stopped.message)  # no worker could have the job
+    return stopped
 
 
 def _check_workforce(force: Workforce) -> None:

@@ -100,14 +100,16 @@ class Dispatch:
         todo: Todo | None = None,
         *,
         lanes: int = 1,
+        first: int = 0,
     ) -> None:
         """`todo`: what is left of the `count` mailboxes, where a run goes on; the others are settled.
 
-        `lanes`: mailboxes that a worker visits at a time.
+        `lanes`: mailboxes that a worker visits at a time. `first`: the ordinal of the first mailbox.
         """
         self._policy = policy
         self._lanes = lanes
-        self._work = Work(todo or Todo([range(count)], count), partition)
+        self._ordinals = range(first, first + count)
+        self._work = Work(todo or Todo([self._ordinals], count), partition)
         self._pace = Pace(workers * lanes, policy.rate)
         self._watch = Watch(policy.limits)
         self._fates = Fates(policy)
@@ -115,7 +117,7 @@ class Dispatch:
         self._crew = Crew(workers, lanes)
         self._chunks = 0
         self._reach = Reach()
-        #: Mailboxes of the roster, and how many of them are settled; how many of those failed while this object decided.
+        #: Mailboxes that it is about, and how many of them are settled; how many of those failed while this object decided.
         self.count = count
         self.settled = self._settled_before = count - self._work.fresh
         self.failed = 0
@@ -232,7 +234,7 @@ class Dispatch:
         return [verdict, *self._advance(number, worker, flight, range(failed.ordinal, failed.ordinal + 1), now)]
 
     def _noted(self, number: int, note: Printed | Leaked) -> list[Command]:
-        if note.ordinal >= self.count:  # the mailbox may be done: threads of a job print when they like
+        if note.ordinal not in self._ordinals:  # the mailbox may be done: threads of a job print when they like
             return self._kill(number)
         return [Note(note)]
 

@@ -17,7 +17,7 @@ from fanout.locks import FileLock, check_file_system
 from fanout.schema import APPLICATION_ID, FORMAT, TABLES, check_format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class DurableFile:
@@ -184,7 +184,7 @@ class DurableFile:
     def _execute(self, statement: str) -> None:
         self._execute_many(statement, None)
 
-    def _execute_many(self, statement: str, rows: list[tuple[Any, ...]] | None) -> None:
+    def _execute_many(self, statement: str, rows: Iterable[tuple[Any, ...]] | None) -> None:
         try:
             if rows is None:
                 self._connection.execute(statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workers.causes import Cause
@@ -60,4 +61,30 @@ def too_many(failed: int, settled: int) -> Error:
         type="TooManyFailures",
         message=f"{failed:,} of {settled:,} mailboxes failed, more than --max-failures allows",
         cause=Cause.SERVER,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A server that a run over several has given up."""
+
+    server: str
+    error: Error
+    #: Mailboxes that have no outcome.
+    left: int
+    #: Whether its mailboxes could be listed at all.
+    known: bool
+
+    def __str__(self) -> str:
+        left = f"{self.left:,} mailboxes left" if self.known else "not listed"
+        return f"{self.server} ({left}): {self.error.message}"
+
+
+def given_up(lost: list[GivenUp], of: int) -> Error:
+    """Of several servers, these have mailboxes left. The cause is theirs where they are all, and have one in common."""
+    causes = {each.error.cause for each in lost}
+    return Error(
+        type="ServersGivenUp",
+        message=f"{len(lost)} of {of} servers given up: {'; '.join(map(str, lost))}",
+        cause=causes.pop() if len(causes) == 1 and len(lost) == of else Cause.SERVER,
     )

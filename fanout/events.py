@@ -114,6 +114,8 @@ class StartWorker(_Fact, frozen=True):
     """Start a process as this worker. Its first message will be Ready or Unable."""
 
     worker: int
+    #: For which of the run's servers.
+    server: int = 0
 
 
 class StopWorker(_Fact, frozen=True):

@@ -26,7 +26,7 @@ from fanout.code import code_of
 from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import StoppedError
 from fanout.events import Closed, Interrupted
-from fanout.roster import Choice
+from fanout.roster import Choice, digest_of
 from fanout.sitting import Sitting
 from fanout.window import Window
 from workers.access import Access
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from fanout.ledger import SinkPlace
     from fanout.roster import Roster
     from fanout.runfile import RunFile
-
-#: Names hashed at a time.
-PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +74,16 @@ def begin(
         job_hash=code.digest,
         job_code=code.text,
         options=task.options,
-        server=mailboxes.server,
+        server=", ".join(mailboxes.servers),
+        servers=mailboxes.servers if mailboxes.others else None,
+        legs=msgspec.to_builtins(roster.legs),
+        unlisted=roster.unlisted,
         access=msgspec.to_builtins(msgspec.structs.replace(mailboxes.access, password="")),
         roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
         roster_digest=names,
+        whole=msgspec.to_builtins(roster.whole),
         capacity=capacity,
-        names_from=mailboxes.names_from if mailboxes.names is not None else None,
+        names_from=mailboxes.names_from if mailboxes.names is not None or mailboxes.names_on else None,
         choice=msgspec.to_builtins(mailboxes.choice),
         workforce=msgspec.to_builtins(intent.workforce),
         task=msgspec.to_builtins(task),
@@ -97,13 +98,16 @@ def begin(
 
 def intent_of(told: dict[str, Any]) -> Intent:
     """What was asked for, from the facts of a run, without the password; names that were given stand in the run file."""
-    names = None if told["names_from"] is None else ()
+    server, *others = told.get("servers") or [told["server"]]
+    given = told["names_from"] is not None
     mailboxes = Mailboxes(
-        told["server"],
+        server,
         msgspec.convert(told["choice"], Choice),
-        names,
+        () if given and not others else None,
         told["names_from"] or "",
         msgspec.convert(told["access"], Access),
+        tuple(others),
+        (lambda _: ()) if given and others else None,
     )
     workforce, task = msgspec.convert(told["workforce"], Workforce), msgspec.convert(told["task"], Task)
     window = Window.of(told["window"]) if told.get("window") else None
@@ -118,27 +122,27 @@ def sitting(job_hash: str | None, roster_digest: str) -> Sitting:
         pid=os.getpid(),
         command=shlex.join(sys.argv),
         versions={"fanout": version("mailbox-fanout"), "python": platform.python_version()},
-        begun=_now(),
+        begun=now(),
         job_hash=job_hash,
         roster_digest=roster_digest,
     )
 
 
 def digest(roster: Roster) -> str:
-    """SHA-256 of a roster, in hex: over its names, or, where they are computed, over how many there are and of what."""
-    hashed = hashlib.sha256()
+    """SHA-256 of a roster, in hex: over its names, or, where they are computed, over how many there are and of what.
+
+    Of several servers it is that of their digests.
+    """
+    if roster.legs:
+        return hashlib.sha256("".join(f"{leg.digest}\n" for leg in roster.legs).encode()).hexdigest()
     if roster.numbered:
-        hashed.update(f"{roster.count}\n{roster.source}\n".encode())
-        return hashed.hexdigest()
-    for first in range(0, roster.count, PAGE):
-        names = roster.names(range(first, min(first + PAGE, roster.count)))
-        hashed.update("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
-    return hashed.hexdigest()
+        return hashlib.sha256(f"{roster.count}\n{roster.source}\n".encode()).hexdigest()
+    return digest_of(roster.names, range(roster.count))
 
 
 def end(file: RunFile, report: Report) -> None:
     """Write down how a sitting ended."""
-    file.stand_up(_now(), stopped_by(report))
+    file.stand_up(now(), stopped_by(report))
     file.commit()
 
 
@@ -146,7 +150,7 @@ def stopped(file: RunFile, error: FanoutError) -> None:
     """Write down that a sitting was stopped, as far as the disk takes it: what was not committed is cut off."""
     try:
         file.roll_back()
-        file.stand_up(_now(), str(error))
+        file.stand_up(now(), str(error))
         file.commit()
     except StoppedError:
         file.roll_back()
@@ -172,5 +176,6 @@ def _operator() -> str:
         return f"uid {os.getuid()}"
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as sittings have it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -67,6 +67,6 @@ def state_of(file: RunFile, left: int) -> str:
         return "never begun"
     if file.worked_on_by is not None:
         return "at work"
-    if not left:
+    if not left and not file.facts()["unlisted"]:
         return "finished"
     return f"stopped early: {sittings[-1].stopped_by or 'killed'}"

@@ -52,8 +52,8 @@ class Before(msgspec.Struct, frozen=True):
 class Ledger(Protocol):
     """Takes what dispatch has settled. Each mailbox is told of once; what was taken is kept at the next commit."""
 
-    def add_names(self, addresses: list[str]) -> None:
-        """Take the next page of the roster."""
+    def add_names(self, addresses: list[str], places: list[int] | None = None) -> None:
+        """Take the next page of the roster; `places`: where the names of a shard stand in the whole."""
         ...
 
     def names(self, ordinals: range) -> list[str]:
@@ -140,7 +140,7 @@ class TemporaryLedger:
         self.output: dict[int, str] = {}
         self._leaks = LeakCount()
 
-    def add_names(self, addresses: list[str]) -> None:
+    def add_names(self, addresses: list[str], places: list[int] | None = None) -> None:  # noqa: ARG002 - nobody merges it
         first = self._pages[-1].first + self._pages[-1].count if self._pages else 0
         self._pages.append(self._append(first, len(addresses), 0, "\n".join(addresses).encode()))
 
@@ -200,7 +200,7 @@ class TemporaryLedger:
             if piece.first in self._failed or self._recording is Recording.RECORDS:
                 yield from read_records(lines)
             else:
-                yield from read_results(lines, piece.first, piece.attempts, roster.name)
+                yield from read_results(lines, piece.first, piece.attempts, roster.name, roster.server(piece.first))
 
     def failures(self) -> Iterator[Outcome]:
         """The outcomes that failed, in the order of the roster."""

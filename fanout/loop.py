@@ -45,18 +45,19 @@ from fanout.voices import NoJournal
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from fanout.control import Call
-    from fanout.dispatch import Dispatch
+    from fanout.crew import State
     from fanout.events import Command
     from fanout.helm import Helm
     from fanout.merge import Merge
     from fanout.progress import Progress
     from fanout.roster import Roster
+    from fanout.staff import Asked, Standing
     from fanout.voices import Journal
-    from workers.messages import Begin, Message
+    from workers.messages import Begin, Error, Message
 
 #: Seconds between two commits: what a crash of the whole machine may cost, in work done again.
 COMMIT_SECONDS = 1.0
@@ -89,13 +90,37 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+class Decisions(Protocol):
+    """Who decides: dispatch, or the legs of a run over several servers."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def settled(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def stopped_by(self) -> Error | Asked | None: ...
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def standing(self) -> Standing: ...
+    @property
+    def states(self) -> list[State]: ...
+    def wake_at(self, now: float) -> float: ...
+    def handle(self, event: Event, now: float) -> list[Command]: ...
+
+
 class Loop:
     """One run, from the first worker to the last mailbox."""
 
-    def __init__(self, dispatch: Dispatch, engine: Engine, begin: Begin, roster: Roster, merge: Merge) -> None:
+    def __init__(
+        self, dispatch: Decisions, engine: Engine, begins: Sequence[Begin], roster: Roster, merge: Merge
+    ) -> None:
+        """`begins`: what the workers of each server are told first."""
         self._dispatch = dispatch
         self._engine = engine
-        self._begin = begin
+        self._begins = begins
         self._roster = roster
         self._merge = merge
         self._journal: Journal = NoJournal()
@@ -156,7 +181,7 @@ class Loop:
         before, event = self._dispatch.standing, event_of(call.order, call.who)
         if isinstance(event, Resized):
             try:
-                self._engine.make_room(event.workers)
+                self._engine.make_room(event.workers * len(self._begins))
             except UsageError as error:
                 return Answer(str(error), heeded=False)
         self._handle([event], now)
@@ -191,10 +216,10 @@ class Loop:
                 self._failed(command, now)
             case Risk() | Safe() | Note():
                 self._merge.remember(command)
-            case StartWorker(worker):
+            case StartWorker(worker, server):
                 self._lives.begin(worker, now)
                 self._journal.note(command)
-                self._engine.start(worker, self._begin)
+                self._engine.start(worker, self._begins[server])
             case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker():
                 self._end(command)
             case _:

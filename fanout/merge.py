@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.lives import Life, Stamp, Standing
     from fanout.roster import Roster
     from fanout.sink import Sink
+    from workers.messages import Error
     from workers.totals import Totals
 
 
@@ -55,7 +56,7 @@ class Merge:
                 self._folded = self._called(self._totals.add, self._folded, total)
                 self.succeeded += found.count
             case Settle(_, ordinal, attempts, seconds, error):
-                line = failure_line(self._roster.name(ordinal), error, attempts, seconds)
+                line = self._failure(ordinal, error, attempts, seconds)
                 self._ledger.settle(ordinal, line, stamp)
                 self._write(line)
                 self.causes[error.cause] += 1
@@ -64,7 +65,7 @@ class Merge:
         """Take what else is to be known of a mailbox. A Risk is durable on return."""
         match word:
             case Retry(ordinal, attempt, seconds, error):
-                line = failure_line(self._roster.name(ordinal), error, attempt, seconds)
+                line = self._failure(ordinal, error, attempt, seconds)
                 self._ledger.retried(ordinal, attempt, line)
             case Note(note):
                 self._ledger.note(note)
@@ -96,6 +97,10 @@ class Merge:
             return function(*totals)
         except Exception as error:
             raise StoppedError(f"the job's merge function raised {type(error).__name__}: {error}") from error
+
+    def _failure(self, ordinal: int, error: Error, attempts: int, seconds: float) -> bytes:
+        roster = self._roster
+        return failure_line(roster.name(ordinal), error, attempts, seconds, roster.server(ordinal))
 
     def _write(self, lines: bytes) -> None:
         if self._sink:

@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from fanout.errors import UsageError
 
@@ -31,6 +31,9 @@ _COLUMNS = (
 
 #: The same, of words that may be a user's name, too: where nothing else says that it is a table, they are one.
 _WORDS = ("address", "mailbox", "email", "mail", "user")
+
+#: Header of the column that names the server.
+_SERVER = "server"
 
 #: What parts the cells of a table, the likeliest first.
 _DELIMITERS = ",;\t"
@@ -55,6 +58,45 @@ def read_names(path: str) -> Iterator[str]:
     names = _plain(chain([first], lines)) if delimiter is None else _column(path, first, lines, delimiter)
     with _Seen() as seen:
         yield from (name for name in names if name and seen.first_time(name))
+
+
+class Shares:
+    """The names in a table that says on which server each is, server by server."""
+
+    def __init__(self, path: str, servers: tuple[str, ...]) -> None:
+        """Raises UsageError as `read_names` does, for a list without a column `server`, and for a server beside `servers`.
+
+        So an account's password goes to no server that is named in a file alone.
+        """
+        self._rows = sqlite3.connect("")  # a private file, deleted when closed: a list may be larger than memory
+        self._rows.execute("PRAGMA synchronous = OFF")
+        self._rows.execute("CREATE TABLE names (server TEXT, key TEXT, name TEXT, PRIMARY KEY (server, key))")
+        for server, name in _pairs(path, servers):
+            self._rows.execute("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", (server, name.casefold(), name))
+
+    def of(self, server: str) -> Iterator[str]:
+        """The names on one server, in the order of the list; one that stands there twice is taken once."""
+        return (
+            name for (name,) in self._rows.execute("SELECT name FROM names WHERE server = ? ORDER BY rowid", (server,))
+        )
+
+
+def _pairs(path: str, servers: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    lines = _written(_Lines(path))
+    header = next(lines, "")
+    delimiter = _delimiter(header)
+    headers = _headers(header, delimiter) if delimiter else []
+    if _SERVER not in headers:
+        raise UsageError(f"{path}: of several servers each has names of its own; give a table with a column {_SERVER}")
+    whose = headers.index(_SERVER)
+    for row in _rows(path, header, lines, delimiter or ","):
+        server, name = row.cells[whose].strip() if len(row.cells) > whose else "", row.name
+        if name and server not in servers:
+            raise UsageError(
+                f"{path}: {name} is on {server!r}, which no --server names; there are {', '.join(servers)}"
+            )
+        if name:
+            yield server, name
 
 
 class _Lines:
@@ -124,8 +166,25 @@ def _delimiter(first: str) -> str | None:
 
 
 def _column(path: str, header: str, lines: Iterable[str], delimiter: str) -> Iterator[str]:
-    """The cells that name a mailbox. Raises UsageError where no header says which they are."""
-    headers = [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=delimiter))]
+    """The cells that name a mailbox."""
+    return (row.name for row in _rows(path, header, lines, delimiter))
+
+
+class _Row(NamedTuple):
+    """A line of a table."""
+
+    cells: list[str]
+    #: The cell that names the mailbox.
+    name: str
+
+
+def _headers(header: str, delimiter: str) -> list[str]:
+    return [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=delimiter))]
+
+
+def _rows(path: str, header: str, lines: Iterable[str], delimiter: str) -> Iterator[_Row]:
+    """The lines that name a mailbox. Raises UsageError where no header says which cell does."""
+    headers = _headers(header, delimiter)
     known = next((each for each in (*_COLUMNS, *_WORDS) if each in headers), None)
     if known is None:
         raise UsageError(
@@ -136,7 +195,7 @@ def _column(path: str, header: str, lines: Iterable[str], delimiter: str) -> Ite
     try:
         for row in csv.reader(lines, delimiter=delimiter):
             if len(row) > place:
-                yield row[place].strip()
+                yield _Row(row, row[place].strip())
     except csv.Error as error:
         raise UsageError(f"{path}: a table that can't be read: {error}") from error
 

@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def gaps(settled: Iterable[tuple[int, int]], count: int) -> Iterator[range]:
-    """The ordinals below `count` that none of `settled` covers, neighbours together, in order.
+def gaps(settled: Iterable[tuple[int, int]], count: int, first: int = 0) -> Iterator[range]:
+    """The ordinals from `first` on and below `count` that none of `settled` covers, neighbours together, in order.
 
     `settled`: first ordinal and number of mailboxes, by the first ordinal. Takes one at a time.
     """
-    end = 0
-    for first, length in settled:
-        if end < min(first, count):
-            yield range(end, min(first, count))
-        end = max(end, first + length)
+    end = first
+    for begin, length in settled:
+        if end < min(begin, count):
+            yield range(end, min(begin, count))
+        end = max(end, begin + length)
     if end < count:
         yield range(end, count)
 

@@ -24,6 +24,13 @@ class Outcome(msgspec.Struct, frozen=True):
     attempts: int = 1
     #: Seconds of the last visit, log-on and log-off included; None where the run kept results alone.
     seconds: float | None = None
+    #: The server's URL; None for a run over one.
+    server: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The mailbox, for people: where there are several servers, with its own."""
+        return f"{self.mailbox} on {self.server}" if self.server else self.mailbox
 
 
 class _Failure(msgspec.Struct, frozen=True):
@@ -36,14 +43,21 @@ class _Failure(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class _ServerFailure(_Failure, frozen=True):
+    """The same, of a run over several servers."""
+
+    server: str
+
+
 _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(Outcome)
 _any = msgspec.json.Decoder()
 
 
-def failure_line(mailbox: str, error: Error, attempts: int, seconds: float) -> bytes:
-    """The line of JSON for a mailbox that failed."""
-    failure = _Failure(mailbox, ok=False, error=error, attempts=attempts, seconds=seconds)
+def failure_line(mailbox: str, error: Error, attempts: int, seconds: float, server: str | None = None) -> bytes:
+    """The line of JSON for a mailbox that failed. `server`: as Outcome has it."""
+    told = (mailbox, False, error, attempts, seconds)
+    failure = _ServerFailure(*told, server) if server else _Failure(*told)
     return _encode(failure) + b"\n"
 
 
@@ -52,7 +66,9 @@ def read_records(lines: bytes) -> Iterator[Outcome]:
     return map(_record.decode, lines.splitlines())
 
 
-def read_results(lines: bytes, first: int, attempts: int, name: Callable[[int], str]) -> Iterator[Outcome]:
-    """The outcomes that bare results tell of: those of neighbours, from the ordinal `first` on."""
+def read_results(
+    lines: bytes, first: int, attempts: int, name: Callable[[int], str], server: str | None = None
+) -> Iterator[Outcome]:
+    """The outcomes that bare results tell of: those of neighbours on a server, from the ordinal `first` on."""
     for ordinal, line in enumerate(lines.splitlines(), first):
-        yield Outcome(name(ordinal), ok=True, result=_any.decode(line), attempts=attempts)
+        yield Outcome(name(ordinal), ok=True, result=_any.decode(line), attempts=attempts, server=server)

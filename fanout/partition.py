@@ -6,11 +6,13 @@ from what remains to the size of one chunk, and never more than the server's cap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from workers.messages import Error
 
 #: The largest guided chunk where a session has a ceiling: below MAPI's of logons it leaves room for stores that a session
 #: keeps for itself.
@@ -67,6 +69,34 @@ class Guided:
 
     def among(self, workers: int) -> Guided:
         return Guided(workers, self.largest)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How the mailboxes of one server of several are cut."""
+
+    server: str
+    count: int
+    #: None where the server can't be asked what a session of it holds, and why it can't.
+    how: Partition | None
+    why: Error | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByServer:
+    """Several servers, one behind the other: no chunk is of two."""
+
+    cuts: tuple[Cut, ...]
+
+    def size(self, remaining: int) -> int:
+        for cut in reversed(self.cuts):
+            if 0 < remaining <= cut.count:
+                return cut.how.size(remaining) if cut.how else remaining
+            remaining -= cut.count
+        raise ValueError(f"{remaining} mailboxes more than there are")
+
+    def among(self, workers: int) -> ByServer:
+        return ByServer(tuple(replace(cut, how=cut.how and cut.how.among(workers)) for cut in self.cuts))
 
 
 def partition(chunk_size: int | None, workers: int, capacity: int | None, arithmetic: str = "") -> Partition:

@@ -9,8 +9,7 @@ outcomes      --gaps-->  what is left to do
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,29 +17,24 @@ import msgspec
 
 from fanout import facts, jobs
 from fanout.code import code_of
-from fanout.conduct import Conductor
 from fanout.errors import UsageError
-from fanout.ledger import SinkPlace, TemporaryLedger
+from fanout.ledger import SinkPlace
 from fanout.lives import Stamp
 from fanout.outcomes import failure_line
-from fanout.roster import Choice, Roster
+from fanout.relisting import relist
+from fanout.roster import Choice, Leg, Roster
 from fanout.sink import STDOUT, Sink
-from fanout.work import Todo
+from fanout.work import Rest
 from fanout.workplace import THIS_MACHINE, Workplace
 from workers.causes import Cause
-from workers.messages import Error, Recording
+from workers.messages import Error
 from workers.servers import server_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fanout.facts import Intent
     from fanout.partition import Partition
     from fanout.runfile import RunFile
     from fanout.sitting import Sitting
-
-#: Names read at a time.
-PAGE = 1000
 
 #: Of a mailbox that a job which writes was at when everything was killed.
 BROKEN_OFF = Error(
@@ -64,7 +58,9 @@ def roster(file: RunFile) -> Roster:
     told = file.facts()
     kept = told["roster"]
     if not kept["numbered"]:
-        return Roster(kept["count"], kept["source"], file.names, numbered=False)
+        legs = tuple(msgspec.convert(leg, Leg) for leg in told["legs"])
+        unlisted = tuple(told["unlisted"])
+        return Roster(kept["count"], kept["source"], file.names, numbered=False, legs=legs, unlisted=unlisted)
     address = server_at(told["server"]).address
     return Roster(kept["count"], kept["source"], lambda ordinals: [address(each) for each in ordinals], numbered=True)
 
@@ -76,22 +72,21 @@ def survey(file: RunFile, intent: Intent, workplace: Workplace = THIS_MACHINE, *
     listed. Whatever the server lists now, the names in the file stand.
     """
     before = file.sittings()[-1]
-    how, names = _listed(file, intent, workplace)
+    seen = relist(file, roster(file), intent, workplace)
     code = code_of(intent.task.job)
     changes = []
     if code.digest != before.job_hash:
         changes.append(
             f"the job's code ({file.facts()['job_source']}): {_short(before.job_hash)} is {_short(code.digest)}"
         )
-    if names != before.roster_digest:
-        changes.append(f"the roster ({file.facts()['roster']['source']}), though the names in the run file stand")
+    changes += seen.changes
     if changes and not accept_changes:
         raise UsageError(
             f"since the run was begun something has changed: {'; '.join(changes)}; --accept-changes goes on all the same"
         )
     new_code = code.text if code.digest != before.job_hash else None
-    sitting = facts.sitting(code.digest, names)
-    return Unchanged(how, msgspec.structs.replace(sitting, accepted=changes, job_code=new_code))
+    sitting = facts.sitting(code.digest, seen.digest)
+    return Unchanged(seen.how, msgspec.structs.replace(sitting, accepted=changes, job_code=new_code))
 
 
 def settle_uncertain(file: RunFile) -> int:
@@ -102,11 +97,11 @@ def settle_uncertain(file: RunFile) -> int:
     ordinals = file.at_risk()
     if not ordinals:
         return 0
-    name = roster(file).name
+    kept = roster(file)
     stamp = Stamp(None, datetime.now(UTC).timestamp())
     for ordinal in ordinals:
         attempts = 1 + sum(1 for _ in file.attempts(ordinal))
-        file.settle(ordinal, failure_line(name(ordinal), BROKEN_OFF, attempts, 0.0), stamp)
+        file.settle(ordinal, failure_line(kept.name(ordinal), BROKEN_OFF, attempts, 0.0, kept.server(ordinal)), stamp)
     _write_anew(file)
     file.commit()
     return len(ordinals)
@@ -121,10 +116,9 @@ def _write_anew(file: RunFile) -> None:
         anew.close()
 
 
-def todo(file: RunFile) -> Todo:
+def todo(file: RunFile) -> Rest:
     """What is left of a run: every mailbox that has no outcome."""
-    count = file.facts()["roster"]["count"]
-    return Todo(file.gaps(count), count - sum(file.counts()))
+    return Rest(file.facts()["roster"]["count"] - sum(file.counts()), file.left)
 
 
 def sink(file: RunFile) -> Sink | None:
@@ -143,7 +137,7 @@ def check_same(told: dict[str, Any], intent: Intent, output: str | None) -> None
     asked: dict[str, tuple[object, object]] = {
         "another job": (jobs.source(begun.task.job), jobs.source(intent.task.job)),
         "other options of the job": (begun.task.options, intent.task.options),
-        "another server": (begun.mailboxes.server, intent.mailboxes.server),
+        "another server": (", ".join(begun.mailboxes.servers), ", ".join(intent.mailboxes.servers)),
         "another choice of mailboxes": (_told(begun.mailboxes.choice), _told(intent.mailboxes.choice)),
         "another list of mailboxes": (begun.mailboxes.names_from, intent.mailboxes.names_from),
         "another place for its records": ((told["sink"] or {}).get("path"), Sink.path_of(output) if output else None),
@@ -160,22 +154,6 @@ def _told(choice: Choice) -> str:
     """What was chosen, as the command line says it."""
     told = ((name, getattr(choice, name)) for name in Choice.__dataclass_fields__)
     return " ".join(f"--{name} {value}" for name, value in told if value)
-
-
-def _listed(file: RunFile, intent: Intent, workplace: Workplace) -> tuple[Partition, str]:
-    """How the roster is cut, and the digest of what is listed today."""
-    mailboxes = intent.mailboxes
-    if mailboxes.names is not None:  # they were given, and chosen among: what is in the file is what was wanted
-        mailboxes = replace(mailboxes, names=_names(roster(file)), choice=Choice())
-    scratch = TemporaryLedger(Recording.RESULTS)
-    with closing(scratch), Conductor(mailboxes, intent.workforce, scratch, workplace) as conductor:
-        listed, how = conductor.survey()
-        return how, facts.digest(listed)
-
-
-def _names(kept: Roster) -> Iterator[str]:
-    for first in range(0, kept.count, PAGE):
-        yield from kept.names(range(first, min(first + PAGE, kept.count)))
 
 
 def _short(digest: str | None) -> str:

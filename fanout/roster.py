@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from bisect import bisect_right
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
+#: Names hashed at a time.
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some of the parts that a roster is cut into by a hash of its names: the same ones on every machine."""
+
+    #: Which of the parts, from 1 on, ascending.
+    parts: tuple[int, ...]
+    of: int
+
+    def __contains__(self, address: str) -> bool:
+        return _hash(address) % self.of + 1 in self.parts
+
+    def __str__(self) -> str:
+        return f"{','.join(map(str, self.parts))}/{self.of}"
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which names of a listing are wanted. The order of the listing is kept."""
@@ -27,12 +47,12 @@ class Choice:
     #: `exclude` does.
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    #: (I, N): the I-th of N parts, 1 <= I <= N, by a hash of the name: the same parts on every machine.
-    shard: tuple[int, int] | None = None
     #: So many names by chance, always the same ones.
     sample: int | None = None
     #: The first so many of what is left.
     limit: int | None = None
+    #: The share of this machine: of all that is chosen by the others, so that the shards together are that.
+    shard: Shard | None = None
 
     @property
     def by_name(self) -> bool:
@@ -45,11 +65,16 @@ class Choice:
         return Names.ALL if self.by_name else Names.UNNUMBERED
 
     def of(self, addresses: Iterable[str]) -> Iterator[str]:
-        """The names that are wanted."""
+        """The names that are wanted, of all shards."""
         wanted: Iterator[str] = filter(self._fits, addresses)
         if self.sample is not None:
             wanted = _sample(wanted, self.sample)
         return islice(wanted, self.limit)
+
+    def here(self, addresses: Iterable[str]) -> Iterator[str]:
+        """The names that are wanted on this machine."""
+        wanted = self.of(addresses)
+        return (name for _, name in Sharing(self.shard).of(wanted)) if self.shard else wanted
 
     def of_count(self, count: int) -> int:
         """How many of `count` mailboxes are wanted, where no name has to be looked at."""
@@ -59,9 +84,37 @@ class Choice:
         name = address.lower()
         if self.include and not any(fnmatchcase(name, glob.lower()) for glob in self.include):
             return False
-        if any(fnmatchcase(name, glob.lower()) for glob in self.exclude):
-            return False
-        return self.shard is None or _hash(address) % self.shard[1] == self.shard[0] - 1
+        return not any(fnmatchcase(name, glob.lower()) for glob in self.exclude)
+
+
+class Sharing:
+    """Takes a shard of some names, and adds up what they all are while they go by."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._hashed = hashlib.sha256()
+        self._count = 0
+
+    def of(self, addresses: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """The names of the shard, each with its place among all, those of earlier calls included."""
+        for address in addresses:
+            place, self._count = self._count, self._count + 1
+            self._hashed.update(f"{address}\n".encode("utf-8", "surrogateescape"))
+            if address in self._shard:
+                yield place, address
+
+    @property
+    def whole(self) -> Whole:
+        """What went by so far."""
+        return Whole(self._count, self._hashed.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What shards are taken of: how many names, and their SHA-256 in hex."""
+
+    count: int
+    digest: str
 
 
 def _sample(addresses: Iterable[str], size: int) -> Iterator[str]:
@@ -77,6 +130,22 @@ def _hash(address: str, purpose: bytes = b"") -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """The mailboxes of one server in the roster of a run over several: neighbours."""
+
+    server: str
+    #: The ordinal of the first, and how many there are.
+    first: int
+    count: int
+    #: SHA-256 of their names, in hex.
+    digest: str
+
+    @property
+    def ordinals(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """The mailboxes of a run, by ordinal."""
 
@@ -87,6 +156,27 @@ class Roster:
     names: Callable[[range], list[str]]
     #: Whether workers compute the names from the ordinals themselves.
     numbered: bool
+    #: What it is a shard of; None where it is all there is.
+    whole: Whole | None = None
+    #: Which of them are on which server, in their order; empty for a run over one.
+    legs: tuple[Leg, ...] = ()
+    #: Servers of the run whose mailboxes nobody could list yet.
+    unlisted: tuple[str, ...] = ()
 
     def name(self, ordinal: int) -> str:
         return self.names(range(ordinal, ordinal + 1))[0]
+
+    def server(self, ordinal: int) -> str | None:
+        """The server of a mailbox; None for a run over one."""
+        if not self.legs:
+            return None
+        return self.legs[bisect_right(self.legs, ordinal, key=lambda leg: leg.first) - 1].server
+
+
+def digest_of(names: Callable[[range], list[str]], ordinals: range) -> str:
+    """SHA-256 of the names of some neighbours, in hex."""
+    hashed = hashlib.sha256()
+    for first in range(0, len(ordinals), PAGE):
+        some = names(ordinals[first : first + PAGE])
+        hashed.update("".join(f"{name}\n" for name in some).encode("utf-8", "surrogateescape"))
+    return hashed.hexdigest()

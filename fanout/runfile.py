@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +27,7 @@ from fanout.outcomes import Outcome, read_records
 from fanout.retrospect import Retrospect
 from fanout.schema import SETTLED
 from fanout.sitting import Sitting
-from fanout.work import Todo
+from fanout.work import Rest, Todo
 from workers.causes import Cause
 from workers.messages import Leak, Leaked, Printed
 
@@ -49,7 +50,15 @@ SELECT CAST(at AS INTEGER), sum(count) FROM (SELECT at, count FROM done UNION AL
 WHERE at >= ? GROUP BY 1 ORDER BY 1
 """
 
-_ATTEMPTED = "SELECT number, ordinal FROM attempts WHERE number > ? AND number <= ? ORDER BY number LIMIT ?"
+_ATTEMPTED = (
+    "SELECT number, ordinal FROM attempts"
+    " WHERE number > ? AND number <= ? AND ordinal >= ? AND ordinal < ? ORDER BY number LIMIT ?"
+)
+
+_COUNTS = (
+    "SELECT (SELECT coalesce(sum(count), 0) FROM done INDEXED BY done_ranges WHERE first >= ?1 AND first < ?2),"
+    " (SELECT count(*) FROM failed WHERE ordinal >= ?1 AND ordinal < ?2)"
+)
 
 
 class RunFile(DurableFile):
@@ -57,7 +66,8 @@ class RunFile(DurableFile):
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
         super().__init__(path, connection, lock)
-        self._names_end = 0
+        #: The ordinal behind the last name of the roster; None where nobody has looked.
+        self._names_end: int | None = None
         #: Ordinals that may stand in `under_way`: empty for a job that does not write, so that it costs nothing.
         self._at_risk: set[int] = set()
         #: What is told of the workers.
@@ -105,9 +115,11 @@ class RunFile(DurableFile):
 
     # --- the roster ---------------------------------------------------------------------------------------------------
 
-    def add_names(self, addresses: list[str]) -> None:
-        row = (self._names_end, len(addresses), "\n".join(addresses))
-        self._execute_many("INSERT INTO roster VALUES (?, ?, ?)", [row])
+    def add_names(self, addresses: list[str], places: list[int] | None = None) -> None:
+        if self._names_end is None:
+            [(self._names_end,)] = self._query("SELECT coalesce(max(first + count), 0) FROM roster")
+        row = (self._names_end, len(addresses), "\n".join(addresses), places and json.dumps(places))
+        self._execute_many("INSERT INTO roster VALUES (?, ?, ?, ?)", [row])
         self._names_end += len(addresses)
 
     def names(self, ordinals: range) -> list[str]:
@@ -188,18 +200,22 @@ class RunFile(DurableFile):
         """How many mailboxes were settled in which second from a time on. Every row is looked at, and no record."""
         return self._query(_BY_SECOND, begin)
 
-    def gaps(self, count: int) -> Iterator[range]:
-        """The ordinals below `count` that have no outcome, neighbours together, in order."""
-        return ordinals.gaps(self._settled(), count)
+    def gaps(self, count: int, first: int = 0) -> Iterator[range]:
+        """The ordinals from `first` on and below `count` that have no outcome, neighbours together, in order."""
+        return ordinals.gaps(self._settled(first), count, first)
 
-    def _settled(self) -> Iterator[tuple[int, int]]:
+    def left(self, within: range) -> Todo:
+        """Those of some neighbours that have no outcome."""
+        return Todo(self.gaps(within.stop, within.start), len(within) - sum(self.counts_of(within)))
+
+    def _settled(self, first: int) -> Iterator[tuple[int, int]]:
         """Ranges that have their outcome. By pages, for a reader that takes its time would keep the log from being emptied."""
-        last = -1
+        last = first - 1
         while page := list(self._query(SETTLED, last, PAGE)):
             yield from page
             last = page[-1][0]
 
-    def forget_failed(self, causes: frozenset[Cause] | None) -> Todo:
+    def forget_failed(self, causes: frozenset[Cause] | None) -> Rest:
         """Take back the outcomes that failed, those of some causes or of all: the mailboxes are gaps again.
 
         What failed is remembered among the attempts. The sink holds lines too many now, so it must be written anew: that
@@ -219,11 +235,15 @@ class RunFile(DurableFile):
             self._execute(
                 "UPDATE run SET value = json_set(value, '$.length', NULL) WHERE name = 'sink' AND value <> 'null'"
             )
-        return Todo(ordinals.joined(self._attempted(before, after)), after - before)
+        return Rest(after - before, partial(self._taken_back, before, after))
 
-    def _attempted(self, after: int, last: int) -> Iterator[int]:
-        """The ordinals of some attempts, by pages."""
-        while page := list(self._query(_ATTEMPTED, after, last, PAGE)):
+    def _taken_back(self, after: int, last: int, within: range) -> Todo:
+        """The ordinals of some attempts, those of some neighbours."""
+        [(count,)] = self._query(f"SELECT count(*) FROM ({_ATTEMPTED})", after, last, within.start, within.stop, -1)
+        return Todo(ordinals.joined(self._attempted(after, last, within)), count)
+
+    def _attempted(self, after: int, last: int, within: range) -> Iterator[int]:
+        while page := list(self._query(_ATTEMPTED, after, last, within.start, within.stop, PAGE)):
             yield from (ordinal for _, ordinal in page)
             after = page[-1][0]
 
@@ -232,6 +252,11 @@ class RunFile(DurableFile):
         [(done, failed)] = self._query(
             "SELECT (SELECT coalesce(sum(count), 0) FROM done), (SELECT count(*) FROM failed)"
         )
+        return done, failed
+
+    def counts_of(self, within: range) -> tuple[int, int]:
+        """The same, of the mailboxes of a server, or of all."""
+        [(done, failed)] = self._query(_COUNTS, within.start, within.stop)
         return done, failed
 
     def lines(self) -> Iterator[bytes]:
@@ -267,19 +292,20 @@ class RunFile(DurableFile):
         """Attempts that failed and were followed by another one."""
         return int(next(self._query("SELECT count(*) FROM attempts"))[0])
 
-    def outcome(self, address: str) -> tuple[int, Outcome] | None:
-        """The ordinal and the outcome of one mailbox; None when it has none."""
+    def outcomes_of(self, address: str) -> list[tuple[int, Outcome]]:
+        """The ordinal and the outcome of one mailbox, on each server where it has one."""
         pattern = f"%{json.dumps(address, ensure_ascii=False)}%"
         rows = self._query(
             "SELECT first, lines FROM done WHERE CAST(lines AS TEXT) LIKE ?1"
             " UNION ALL SELECT ordinal, line FROM failed WHERE CAST(line AS TEXT) LIKE ?1",
             pattern,
         )
-        for first, lines in rows:
-            for ordinal, outcome in enumerate(read_records(lines), first):
-                if outcome.mailbox == address:
-                    return ordinal, outcome
-        return None
+        return [
+            (ordinal, outcome)
+            for first, lines in rows
+            for ordinal, outcome in enumerate(read_records(lines), first)
+            if outcome.mailbox == address
+        ]
 
     def output(self, ordinal: int) -> str:
         """What the job printed while it was at a mailbox."""

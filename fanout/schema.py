@@ -19,8 +19,9 @@ FORMAT = 4
 TABLES = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     -- what is the same for the whole run, each value as JSON
-CREATE TABLE roster (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, addresses TEXT NOT NULL);
-    -- the names by pages, a line each; no rows where the server computes names from ordinals
+CREATE TABLE roster (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, addresses TEXT NOT NULL, places TEXT);
+    -- the names by pages, a line each; no rows where the server computes names from ordinals; of a shard, JSON with the place
+    -- of each in the whole
 CREATE TABLE done (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, attempts INTEGER NOT NULL,
     life INTEGER NOT NULL, at REAL NOT NULL, lines BLOB NOT NULL);
     -- the records of `count` mailboxes from ordinal `first` on, a line of JSON each; which life of a worker told of them, and when
@@ -62,7 +63,7 @@ CREATE VIEW outcomes AS
     )
     SELECT ordinal, value ->> 'mailbox' AS mailbox, value ->> 'ok' AS ok, value -> 'result' AS result,
         value -> 'error' AS error, value ->> 'attempts' AS attempts, value ->> 'seconds' AS seconds,
-        strftime('%Y-%m-%dT%H:%M:%fZ', at, 'unixepoch') AS at
+        strftime('%Y-%m-%dT%H:%M:%fZ', at, 'unixepoch') AS at, value ->> 'server' AS server
     FROM record;
 """
 

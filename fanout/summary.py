@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from fanout.runfile import RunFile
     from fanout.sitting import Sitting
 
+#: What is said of a server that could not be asked for its mailboxes.
+_UNLISTED = "not listed yet, its mailboxes are not known"
+
 #: Fields of the totals that are named; of more, the largest.
 MOST_TOTALS = 12
 
@@ -36,13 +39,14 @@ def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> It
         yield f"each of them: {to_see_failures(path)}"
     if report.stopped_by:
         yield f"stopped early: {facts.stopped_by(report)}"
-    yield from _ending(merge.succeeded, merge.failed, report.roster.count, path)
+    yield from _ending(merge.succeeded, merge.failed, report.roster.count, path, report.roster.unlisted)
 
 
 def of_stopped(file: RunFile, error: StoppedError) -> Iterator[str]:
     """What is said when the outside world has stopped a run: what is committed counts."""
     yield f"stopped early: {error}"
-    yield from _ending(*file.counts(), file.facts()["roster"]["count"], file.path)
+    told = file.facts()
+    yield from _ending(*file.counts(), told["roster"]["count"], file.path, told["unlisted"])
 
 
 def of_run(file: RunFile) -> Iterator[str]:
@@ -53,7 +57,7 @@ def of_run(file: RunFile) -> Iterator[str]:
         return
     yield f"job       {told['job']} ({told['job_source']}) {told['options'] or ''}".rstrip()
     yield f"code      {sittings[-1].job_hash or 'none that could be found'}"
-    yield f"server    {told['server']}"
+    yield from _servers(file, told)
     yield f"roster    {told['roster']['source']}"
     at_work = file.worked_on_by
     for number, sitting in enumerate(sittings, 1):
@@ -68,7 +72,7 @@ def of_run(file: RunFile) -> Iterator[str]:
         yield from _retries(file)
     done, failed = file.counts()
     if at_work is None:
-        yield from _ending(done, failed, told["roster"]["count"], file.path)
+        yield from _ending(done, failed, told["roster"]["count"], file.path, told["unlisted"])
     else:
         yield verdict(done, failed, told["roster"]["count"])
 
@@ -79,13 +83,14 @@ def of_idle(file: RunFile) -> Iterator[str]:
     if not sittings:
         yield "the run was killed before it began"
         return
-    count = file.facts()["roster"]["count"]
-    if done + failed < count:
+    told = file.facts()
+    count, unlisted = told["roster"]["count"], told["unlisted"]
+    if done + failed < count or unlisted:
         yield f"nobody works on the run: {sittings[-1].stopped_by or 'it was killed, or the power failed'}"
     else:
         yield "the run has ended"
     yield from _causes(file.before().failed)
-    yield from _ending(done, failed, count, file.path)
+    yield from _ending(done, failed, count, file.path, unlisted)
 
 
 def _sitting(number: int, sitting: Sitting, at_work: int | None) -> Iterator[str]:
@@ -110,12 +115,16 @@ def of_failures(file: RunFile) -> Iterator[str]:
 
 
 def of_mailbox(file: RunFile, address: str) -> Iterator[str]:
-    """All that is known of one mailbox. Raises UsageError when the run has no outcome for it."""
-    found = file.outcome(address)
-    if found is None:
+    """All that is known of one mailbox, on each server that has it. Raises UsageError when the run has no outcome for it."""
+    found = file.outcomes_of(address)
+    if not found:
         raise UsageError(f"{file.path} has no outcome for a mailbox {address!r}")
-    ordinal, outcome = found
-    yield f"mailbox   {outcome.mailbox}"
+    for ordinal, outcome in found:
+        yield from _all_of(file, ordinal, outcome)
+
+
+def _all_of(file: RunFile, ordinal: int, outcome: Outcome) -> Iterator[str]:
+    yield f"mailbox   {outcome.name}"
     for at, before in file.attempts(ordinal):
         yield f"attempt   {at} {_failure(before)}"
     yield f"outcome   {'done' if outcome.ok else 'failed'}, attempts: {outcome.attempts}, seconds: {outcome.seconds}"
@@ -138,7 +147,7 @@ def of_mailbox(file: RunFile, address: str) -> Iterator[str]:
 def _failure(outcome: Outcome) -> str:
     assert outcome.error is not None
     code = f" {outcome.error.code}" if outcome.error.code else ""
-    return f"{outcome.mailbox}\t{outcome.error.cause}{code}\t{outcome.error.type}: {printable(outcome.error.message)}"
+    return f"{outcome.name}\t{outcome.error.cause}{code}\t{outcome.error.type}: {printable(outcome.error.message)}"
 
 
 def totals_in_words(total: Any) -> Iterator[str]:  # noqa: ANN401 - what a fold of results may be
@@ -192,11 +201,24 @@ def _retries(file: RunFile) -> Iterator[str]:
 def of_slowest(file: RunFile, count: int) -> Iterator[str]:
     """A line for each of the mailboxes that took longest, the slowest first. Seconds are those of the last visit."""
     for outcome in file.slowest(count):
-        yield f"{outcome.mailbox}\t{outcome.seconds:.3f} s\t{'done' if outcome.ok else 'failed'}"
+        yield f"{outcome.name}\t{outcome.seconds:.3f} s\t{'done' if outcome.ok else 'failed'}"
 
 
-def _ending(done: int, failed: int, count: int, path: Path) -> Iterator[str]:
-    if done + failed < count:
+def _servers(file: RunFile, told: dict[str, Any]) -> Iterator[str]:
+    """The server, or each of several with what it came to."""
+    if not told["servers"]:
+        yield f"server    {told['server']}"
+    for leg in told["legs"]:
+        done, failed = file.counts_of(range(leg["first"], leg["first"] + leg["count"]))
+        yield f"server    {leg['server']}: {verdict(done, failed, leg['count'])}"
+    for server in told["unlisted"]:
+        yield f"server    {server}: {_UNLISTED}"
+
+
+def _ending(done: int, failed: int, count: int, path: Path, unlisted: Iterable[str]) -> Iterator[str]:
+    for server in unlisted:
+        yield f"{server}: {_UNLISTED}"
+    if done + failed < count or unlisted:
         yield f"to go on with it: {to_go_on(path)}"
     yield verdict(done, failed, count)
 

@@ -77,8 +77,11 @@ def _flat(outcome: Outcome) -> dict[str, object]:
 
 
 def _cells(outcome: Outcome) -> Iterator[tuple[str, object]]:
-    """The cells of the result; a mailbox that failed has none."""
-    return _fields("result", outcome.result) if outcome.ok else iter(())
+    """The cells of the result, which a mailbox that failed has not; the server, where there are several."""
+    if outcome.server:
+        yield "server", outcome.server
+    if outcome.ok:
+        yield from _fields("result", outcome.result)
 
 
 def _fields(name: str, value: Any) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - whatever a job returns
@@ -100,6 +103,8 @@ def _pages(outcomes: Iterable[Outcome]) -> Iterator[list[dict[str, Any]]]:
 
 def _nested(outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = msgspec.to_builtins(outcome)
+    if not outcome.server:
+        del row["server"]
     if row["error"]:
         row["error"].pop("traceback", None)
     return row

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fanout.partition import Partition
 
@@ -36,6 +36,15 @@ class Todo:
 
     ranges: Iterable[range]
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of a run that is gone on with."""
+
+    count: int
+    #: Those among some neighbours.
+    within: Callable[[range], Todo]
 
 
 class Work:

@@ -122,7 +122,7 @@ class FakeLedger:
     #: What earlier sittings came to.
     earlier: Before = field(default_factory=Before)
 
-    def add_names(self, addresses: list[str]) -> None:
+    def add_names(self, addresses: list[str], places: list[int] | None = None) -> None:  # noqa: ARG002
         self.roster += addresses
 
     def names(self, ordinals: range) -> list[str]:

@@ -17,7 +17,7 @@ from fanout.errors import StoppedError, UsageError
 from fanout.events import Interrupted, Keep, Retry, Settle
 from fanout.merge import Merge
 from fanout.policy import Limits, MaxFailures, Policy
-from fanout.roster import Choice, Roster
+from fanout.roster import Choice, Roster, Shard
 from fanout.runfile import RunFile
 from tests.fakes import STAMP, FakeLedger
 from workers.causes import Cause
@@ -113,7 +113,7 @@ def test_what_was_asked_for_is_read_back_from_the_facts(tmp_path: Path, job: Job
     limits = Limits(timeout=1.5, stall_timeout=None, max_rss=2**30, recycle_after=7)
     policy = Policy(limits, retries=5, rate=2.5, max_failures=MaxFailures(share=0.05), seed=3)
     task = Task(job, {"newest": True, "n": 1.5}, max_result=1000, allow_writes=True, dry_run=True, policy=policy)
-    choice = Choice(("a*",), ("b*",), (1, 2), 5, 3)
+    choice = Choice(("a*",), ("b*",), 5, 3, Shard((1,), 2))
     intent = facts.Intent(
         Mailboxes("null:10", choice),
         Workforce(3, 7, separate_connections=True, start_method="spawn"),

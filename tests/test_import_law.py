@@ -64,6 +64,7 @@ WRAPPERS = {
         "fanout/cli/explaining.py",
         "fanout/cli/finishing.py",
         "fanout/cli/looking.py",
+        "fanout/cli/merging.py",
         "fanout/cli/planning.py",
         "fanout/cli/reporting.py",
         "fanout/cli/reproducing.py",

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
+from hashlib import sha256
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.roster import Choice, Roster
+from fanout.roster import Choice, Leg, Roster, Shard, Sharing
 from workers.messages import Names
 
 NAMES = [f"user{number:03}@example.org" for number in range(300)]
@@ -13,6 +17,10 @@ SOME_NAMES = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), unique=
 
 def chosen(choice: Choice) -> list[str]:
     return list(choice.of(NAMES))
+
+
+def shared(shard: Shard, names: list[str]) -> list[str]:
+    return [name for _, name in Sharing(shard).of(names)]
 
 
 # choices
@@ -40,22 +48,61 @@ def test_a_name_that_is_excluded_is_out_even_where_it_is_included() -> None:
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
 def test_shards_are_disjoint_complete_and_in_order(parts: int) -> None:
-    shards = [chosen(Choice(shard=(part, parts))) for part in range(1, parts + 1)]
+    shards = [shared(Shard((part,), parts), NAMES) for part in range(1, parts + 1)]
 
     assert sorted(name for shard in shards for name in shard) == NAMES
     assert all(shard == sorted(shard) and shard for shard in shards)
 
 
 def test_a_name_stays_in_its_shard_whatever_stands_beside_it() -> None:
-    shard = set(chosen(Choice(shard=(2, 3))))
+    shard = Shard((2,), 3)
 
-    assert set(Choice(shard=(2, 3)).of(NAMES[::5])) == shard & set(NAMES[::5])
+    assert set(shared(shard, NAMES[::5])) == set(shared(shard, NAMES)) & set(NAMES[::5])
 
 
 def test_shards_are_the_same_on_every_machine() -> None:
     names = ["anna", "berta", "clara", "dora", "emil", "fritz"]
 
-    assert list(Choice(shard=(1, 3)).of(names)) == ["anna", "emil"]
+    assert list(Sharing(Shard((1,), 3)).of(names)) == [(0, "anna"), (4, "emil")]
+
+
+def test_several_shards_are_those_of_each_in_the_order_of_the_whole() -> None:
+    assert shared(Shard((1, 3), 3), NAMES) == sorted(shared(Shard((1,), 3), NAMES) + shared(Shard((3,), 3), NAMES))
+
+
+def test_shards_tell_the_same_of_the_whole_that_they_are_taken_of() -> None:
+    sharings = [Sharing(Shard((part,), 2)) for part in (1, 2)]
+    for sharing in sharings:
+        deque(sharing.of(NAMES), maxlen=0)
+
+    wholes = [sharing.whole for sharing in sharings]
+    assert wholes[0] == wholes[1]
+    assert wholes[0].count == len(NAMES)
+    assert wholes[0].digest == sha256("".join(f"{name}\n" for name in NAMES).encode()).hexdigest()
+
+
+def test_what_is_chosen_is_shared_and_not_a_share_chosen_from() -> None:
+    halves = [list(Choice(limit=20, shard=Shard((part,), 2)).here(NAMES)) for part in (1, 2)]
+
+    assert sorted(name for half in halves for name in half) == NAMES[:20]
+    assert list(Choice(limit=20).here(NAMES)) == NAMES[:20]
+
+
+def test_several_listings_are_shared_as_if_they_were_one() -> None:
+    at_once, one_by_one = Sharing(Shard((1,), 2)), Sharing(Shard((1,), 2))
+
+    placed = list(at_once.of(NAMES))
+
+    assert [*one_by_one.of(NAMES[:100]), *one_by_one.of(NAMES[100:])] == placed
+    assert one_by_one.whole == at_once.whole
+
+
+def test_a_mailbox_is_on_the_server_in_whose_leg_it_is() -> None:
+    legs = (Leg("a:", 0, 2, ""), Leg("b:", 2, 0, ""), Leg("c:", 2, 3, ""))
+    roster = Roster(5, "a list", lambda ordinals: NAMES[ordinals.start : ordinals.stop], numbered=False, legs=legs)
+
+    assert [roster.server(ordinal) for ordinal in range(5)] == ["a:", "a:", "c:", "c:", "c:"]
+    assert replace(roster, legs=()).server(0) is None
 
 
 def test_a_sample_is_always_the_same_and_in_the_order_of_the_roster() -> None:
@@ -112,7 +159,7 @@ def test_a_limit_alone_is_counted_and_no_name_is_asked_for(limit: int | None, co
 
 
 @pytest.mark.parametrize(
-    "choice", [Choice(include=("*",)), Choice(exclude=("a",)), Choice(shard=(1, 1)), Choice(sample=3)], ids=repr
+    "choice", [Choice(include=("*",)), Choice(exclude=("a",)), Choice(shard=Shard((1,), 1)), Choice(sample=3)], ids=repr
 )
 def test_what_looks_at_names_asks_for_all_of_them(choice: Choice) -> None:
     assert (choice.by_name, choice.names) == (True, Names.ALL)

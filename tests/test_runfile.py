@@ -274,7 +274,7 @@ def test_every_mailbox_is_found_by_its_name(tmp_path: Path, names: list[str]) ->
         file.keep(found(10, *names[:-1]), 1, STAMP)
         file.settle(9 + len(names), failure(names[-1]), STAMP)
 
-        places = {name: file.outcome(name) for name in names}
+        places = {name: file.outcomes_of(name)[0] for name in names}
 
         file.discard()
     for ordinal, (name, place) in enumerate(places.items(), 10):
@@ -286,13 +286,13 @@ def test_a_mailbox_without_an_outcome_is_not_found(file: RunFile) -> None:
     file.keep(found(0, "anna"), 1, STAMP)
     file.settle(1, failure("berta"), STAMP)
 
-    assert [file.outcome(name) for name in ("ann", "a%", "ANNA", "_erta", "")] == [None] * 5
+    assert [file.outcomes_of(name) for name in ("ann", "a%", "ANNA", "_erta", "")] == [[]] * 5
 
 
 def test_a_name_within_a_result_is_no_mailbox(file: RunFile) -> None:
     file.keep(Found(1, 0, 1, record("anna", result=["berta"]), b"0"), 1, STAMP)
 
-    assert file.outcome("berta") is None
+    assert file.outcomes_of("berta") == []
 
 
 # what is left
@@ -324,6 +324,17 @@ def test_the_gaps_are_the_ordinals_without_an_outcome(
     assert [ordinal for gap in gaps for ordinal in gap] == sorted(left & set(range(count)))
     assert all(gaps), "a gap has at least one ordinal"
     assert all(one.stop < other.start for one, other in pairwise(gaps)), "neighbours are one gap"
+
+
+def test_what_is_left_of_some_neighbours_is_counted_and_found_without_the_others(file: RunFile) -> None:
+    for first, length in ((0, 2), (4, 1), (6, 3)):
+        file.keep(Found(1, first, length, b"{}\n" * length, b"0"), 1, STAMP)
+    file.settle(5, failure("x"), STAMP)
+
+    left = file.left(range(3, 10))
+
+    assert (list(left.ranges), left.count) == ([range(3, 4), range(9, 10)], 2)
+    assert file.counts_of(range(3, 10)) == (4, 1)
 
 
 def test_gaps_can_be_gone_through_while_they_are_filled(file: RunFile) -> None:
@@ -363,7 +374,8 @@ def failed(file: RunFile) -> RunFile:
 def test_failures_that_are_taken_back_have_no_outcome_any_more(failed: RunFile) -> None:
     todo = failed.forget_failed(None)
 
-    assert (list(todo.ranges), todo.count) == ([range(1, 5)], 4)
+    assert (list(todo.within(range(6)).ranges), todo.count) == ([range(1, 5)], 4)
+    assert (list(todo.within(range(2, 4)).ranges), todo.within(range(2, 4)).count) == ([range(2, 4)], 2)
     assert list(failed.gaps(6)) == [range(1, 6)]
     assert failed.counts() == (1, 0)
 
@@ -371,7 +383,7 @@ def test_failures_that_are_taken_back_have_no_outcome_any_more(failed: RunFile) 
 def test_failures_of_one_cause_are_taken_back_alone(failed: RunFile) -> None:
     todo = failed.forget_failed(frozenset({Cause.DENIED}))
 
-    assert (list(todo.ranges), todo.count) == ([range(1, 3), range(4, 5)], 3)
+    assert (list(todo.within(range(6)).ranges), todo.count) == ([range(1, 3), range(4, 5)], 3)
     assert [outcome.mailbox for outcome in failed.failures()] == ["dora"]
     assert failed.before() == Before(1, Counter({Cause.BUSY: 1}))
 
@@ -385,7 +397,7 @@ def test_what_is_taken_back_is_remembered_behind_earlier_attempts(failed: RunFil
         (1, Cause.DENIED),
         (3, Cause.BUSY),
     ]
-    assert (failed.attempts_made(), list(todo.ranges), todo.count) == (2, [], 0)
+    assert (failed.attempts_made(), list(todo.within(range(6)).ranges), todo.count) == (2, [], 0)
 
 
 @pytest.mark.parametrize(("cause", "length"), [(Cause.BUSY, None), (Cause.CRASH, 70)])

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from fanout.cli import cli, words
 from fanout.machine import share_of_memory
 from fanout.policy import Limits, MaxFailures, Policy
+from fanout.roster import Shard
+from fanout.workplace import ThisMachine
 from workers.messages import MAX_RESULT
 
 CONTEXT = click.Context(cli)
@@ -44,7 +46,7 @@ OPTION = click.Option(["--option"])
         (words.max_failures, None, None),
         (words.chunk_size, "auto", None),
         (words.chunk_size, "25", 25),
-        (words.shard, "2/3", (2, 3)),
+        (words.shard, "2/3", Shard((2,), 3)),
     ],
 )
 def test_a_word_stands_for_a_value(take: Callable[..., object], text: str | None, value: object) -> None:
@@ -66,6 +68,16 @@ def test_a_word_stands_for_a_value(take: Callable[..., object], text: str | None
 def test_a_word_that_stands_for_nothing_is_refused_and_said_again(take: Callable[..., object], text: str) -> None:
     with pytest.raises(click.BadParameter, match=f"^{text!r}".replace("+", ".")):
         take(CONTEXT, OPTION, text)
+
+
+@pytest.mark.parametrize(("cores", "servers", "each"), [(8, 1, 8), (8, 2, 4), (8, 3, 2), (2, 50, 1)])
+def test_where_nobody_says_how_many_workers_servers_share_them_and_each_has_one(
+    cores: int, servers: int, each: int
+) -> None:
+    class Cores(ThisMachine):
+        workers = cores
+
+    assert words.share_of_workers(Cores(), servers) == each
 
 
 def test_what_is_said_of_trouble_is_the_policy() -> None:

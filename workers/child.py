@@ -252,5 +252,6 @@ def _visitors(
 
 
 def _recorder(begin: Begin, job: Callable[[Mailbox], object]) -> Recorder:
-    make = RecordsRecorder if begin.recording is Recording.RECORDS else ResultsRecorder
-    return make(job, time.monotonic)
+    if begin.recording is Recording.RESULTS:
+        return ResultsRecorder(job, time.monotonic)
+    return RecordsRecorder(job, time.monotonic, begin.server if begin.tells_server else None)

@@ -116,6 +116,8 @@ class Begin(Message, frozen=True):
     access: Access = ANYBODY
     #: Whether the parent merges by the function that the job brings.
     merging: bool = False
+    #: Whether records say which server it is: those of a run over several.
+    tells_server: bool = False
 
 
 class Chunk(Message, frozen=True):

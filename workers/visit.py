@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,6 +64,12 @@ class Record(msgspec.Struct, gc=False):
     seconds: float
 
 
+class ServerRecord(Record, gc=False):
+    """The same, of a run over several servers."""
+
+    server: str
+
+
 class Recorder(Protocol):
     """How mailboxes are visited, and what is written down of each."""
 
@@ -97,19 +104,21 @@ class ResultsRecorder:
 class RecordsRecorder:
     """Writes down whole records. Their seconds begin where the mailbox before ended: log-on and log-off count."""
 
-    def __init__(self, job: Callable[[Mailbox], object], clock: Callable[[], float]) -> None:
+    def __init__(self, job: Callable[[Mailbox], object], clock: Callable[[], float], server: str | None = None) -> None:
+        """`server`: its URL, where records tell it."""
         self._job = job
         self._clock = clock
+        self._record: Callable[..., Record] = partial(ServerRecord, server=server) if server else Record
         self.begun = clock()
 
     def take(self, mailboxes: Iterator[Mailbox], attempt: int, entries: list[object]) -> None:
-        job, clock = self._job, self._clock
+        job, clock, record = self._job, self._clock, self._record
         self.begun = clock()
         for mailbox in mailboxes:
             result = job(mailbox)
             ended = clock()
             seconds = int((ended - self.begun) * 1e6 + 0.5) / 1e6  # less of the mailbox's time than `round` takes
-            entries.append(Record(mailbox.address, ok=True, result=result, attempts=attempt, seconds=seconds))
+            entries.append(record(mailbox.address, ok=True, result=result, attempts=attempt, seconds=seconds))
             self.begun = ended
 
     def results(self, entries: list[object]) -> list[object]:

@@ -39,6 +39,7 @@ _MODULES = {
     "bench": "benching",
     "runs": "comparing",
     "diff": "comparing",
+    "merge": "merging",
     "reproduce": "reproducing",
     "serve": "serving",
     "doctor": "doctoring",

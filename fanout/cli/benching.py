@@ -176,6 +176,8 @@ def bench(job: str, **given: Any) -> int:  # noqa: ANN401 - the values of many o
         check_free(path, force=given["force"])
     budget = _budget(given)
     told = jobs.named(job)
+    if len(given["servers"]) > 1:
+        raise UsageError("a bench measures one server: give --server once")
     work = Work(_again_and_again(mailboxes_of(given)), Task(told, jobs.options(told, given["options"])))
     settings = Axes(*(given[axis] for axis in Axes._fields)).settings()
     roster = work.survey(settings)

@@ -63,7 +63,7 @@ def diff(before: Path, after: Path) -> None:
     with ExitStack() as stack:
         first, second = (stack.enter_context(RunFile.open(path)) for path in (before, after))
         comparison.check_comparable(first, second)
-        for change in comparison.changes(first.outcomes(), second.outcomes()):
+        for change in comparison.changes(*comparison.comparable(first, second)):
             kinds[change.kind] += 1
             if change.kind is not Kind.SAME:
                 show_line(f"{change.mailbox}\t{change.kind}\t{change.what}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,10 @@ from fanout import summary, tables
 from fanout.cli import completing
 from fanout.cli.words import MAILBOXES, give, say, words_of
 from fanout.cli.words import show as show_line
-from fanout.conduct import Conductor
+from fanout.convoy import conductor_of
 from fanout.errors import ReaderGoneError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
+from fanout.partition import ByServer
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from workers.messages import Recording
@@ -39,21 +42,39 @@ _NO_WORKFORCE = {
 def mailboxes(**given: Any) -> None:  # noqa: ANN401 - the values of many options
     """List the mailboxes that a run would visit, one a line.
 
+    Those of several servers are a list that --mailboxes-from takes.
+
     \b
     fanout mailboxes --server sim:2000 --include 'u0000001*'
     """
     roster, _ = survey(given | _NO_WORKFORCE)
+    if roster.legs:
+        show_line("mailbox,server")
     for first in range(0, roster.count, LINES):
-        show_line("\n".join(roster.names(range(first, min(first + LINES, roster.count)))))
+        show_line(_lines(roster, range(first, min(first + LINES, roster.count))))
     say(f"{roster.count:,} mailboxes: {roster.source}")
+
+
+def _lines(roster: Roster, ordinals: range) -> str:
+    """The names of neighbours, a line each; each with its server, where there are several."""
+    names = roster.names(ordinals)
+    if not roster.legs:
+        return "\n".join(names)
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(zip(names, map(roster.server, ordinals), strict=True))
+    return text.getvalue().removesuffix("\n")
 
 
 def survey(given: dict[str, Any]) -> tuple[Roster, Partition]:
     """The roster that MAILBOXES ask for, and how WORKFORCE cuts it."""
     words = words_of(given)
     ledger = TemporaryLedger(Recording.RESULTS)
-    with Conductor(words.mailboxes, words.workforce, ledger) as conductor:
-        return conductor.survey()
+    with conductor_of(words.mailboxes, words.workforce, ledger) as conductor:
+        roster, how = conductor.survey()
+    for cut in how.cuts if isinstance(how, ByServer) else ():
+        if cut.why:
+            raise StoppedError(f"{cut.server}: {cut.why.message}")
+    return roster, how
 
 
 @click.command()

@@ -112,7 +112,9 @@ def plan(**given: Any) -> None:  # noqa: ANN401 - the values of many options
     fanout plan --forecast --server imaps://mail.example.com --count 100000 --seconds 'lognormal(120ms,1.2)' -w 16
     """
     if given["forecast"]:
-        _forecast(given)
+        if len(given["servers"]) > 1:
+            raise UsageError("a forecast is of one server: give --server once")
+        _forecast(given | {"server": given["servers"][0]})
         return
     _refuse_what_only_a_forecast_takes()
     roster, how = survey(given)
@@ -194,7 +196,7 @@ def _count(given: dict[str, Any]) -> int:
                 )
         return int(given["count"])
     if given["mailboxes_from"]:
-        count = sum(1 for _ in choice_of(given).of(read_names(given["mailboxes_from"])))
+        count = sum(1 for _ in choice_of(given).here(read_names(given["mailboxes_from"])))
         if not count:
             raise UsageError(
                 f"no mailbox is left to visit: {given['mailboxes_from']}, and what was chosen of it, give none"

@@ -28,15 +28,19 @@ from fanout.cli.words import (
     largest_result,
     mailboxes_of,
     policy_of,
+    share_of_workers,
     workforce_of,
 )
-from fanout.conduct import Conductor, Outlet, Report, Task
+from fanout.conduct import Outlet, Report, Task
+from fanout.convoy import conductor_of
 from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.events import Interrupted
 from fanout.facts import Intent
+from fanout.partition import ByServer
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from fanout.systemd import Notifier
+from fanout.workplace import THIS_MACHINE
 from workers.causes import Cause
 from workers.messages import Error, OnLeak
 
@@ -44,11 +48,12 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
 
-    from fanout.conduct import Mailboxes
+    from fanout.conduct import Conductor, Mailboxes
+    from fanout.convoy import Convoy
     from fanout.partition import Partition
     from fanout.roster import Roster
     from fanout.voices import Voice
-    from fanout.work import Todo
+    from fanout.work import Rest
     from fanout.workplace import Workplace
 
 #: Exit codes beside those of FanoutError, and 128 + the signal for an interrupted run.
@@ -128,9 +133,10 @@ def _run_or_go_on(path: Path, mailboxes: Mailboxes, task: Task, manner: _Manner)
     """Find a workplace, and begin there or go on."""
     given = manner.given
     check_open(given["window"], manner.notifier)
-    with workplace_of(given, jobs.name(task.job), given["workers"], manner.voice.tell) as workplace:
-        force = workforce_of(given, workplace)
-        task = replace(task, policy=policy_of(given, force.workers, workplace))
+    servers = len(mailboxes.servers)
+    with workplace_of(given, jobs.name(task.job), _all_workers(given, servers), manner.voice.tell) as workplace:
+        force = workforce_of(given, workplace, servers)
+        task = replace(task, policy=policy_of(given, force.workers * servers, workplace))
         intent = Intent(mailboxes, force, task, given["tolerate"], given["window"])
         if given["go_on"] and (file := _begun(path)):
             with file:
@@ -138,6 +144,13 @@ def _run_or_go_on(path: Path, mailboxes: Mailboxes, task: Task, manner: _Manner)
                 return _go_on(file, intent, manner, workplace)
         with RunFile.create(path) as file:
             return _start(file, intent, manner, workplace)
+
+
+def _all_workers(given: dict[str, Any], servers: int) -> int | None:
+    """How many workers are asked for, over all servers; None where nobody says, and one a core gives each server one."""
+    if given["workers"]:
+        return int(given["workers"]) * servers
+    return servers if servers > THIS_MACHINE.workers else None
 
 
 def _begun(path: Path) -> RunFile | None:
@@ -192,9 +205,10 @@ def _resume(run_file: Path, manner: _Manner) -> int:
         force = replace(intent.workforce, **_said("workers", "chunk_size", "concurrency"))
         intent = replace(intent, mailboxes=mailboxes, workforce=force, **_said("window"))
         check_open(intent.window, manner.notifier)
-        with workplace_of(given, told["job"], force.workers, manner.voice.tell) as workplace:
+        servers = len(intent.mailboxes.servers)
+        with workplace_of(given, told["job"], force.workers * servers, manner.voice.tell) as workplace:
             if given["engine"] == DASK and not given["workers"]:
-                intent = replace(intent, workforce=replace(force, workers=workplace.workers))
+                intent = replace(intent, workforce=replace(force, workers=share_of_workers(workplace, servers)))
             return _go_on(file, intent, manner, workplace)
 
 
@@ -241,14 +255,15 @@ class _Ready:
     roster: Roster
     how: Partition
     sink: Sink | None
-    todo: Todo | None = None
+    todo: Rest | None = None
 
 
 def _start(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace) -> int:
     sink, given = None, manner.given
     try:
-        with Conductor(intent.mailboxes, intent.workforce, file, workplace) as conductor:
+        with conductor_of(intent.mailboxes, intent.workforce, file, workplace) as conductor:
             roster, how = conductor.survey()
+            _say_left_out(how, manner)
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), manner)
@@ -269,7 +284,8 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
     if uncertain := resuming.settle_uncertain(file):
         say(f"{uncertain:,} under way when the run was killed, of a job that writes: failed as {Cause.UNCERTAIN}")
     before, roster, only = file.before(), resuming.roster(file), manner.only_failed
-    if not (sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count):
+    left = sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count
+    if not left and not roster.unlisted:
         manner.notifier.ready("nothing is left to do")
         code, counts = (
             _exit_code(before.done, before.failed, roster.count, intent.tolerated),
@@ -278,6 +294,8 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         _sum_up(manner.voice, [f"nothing is left to do: {file.path}", summary.verdict(*counts)], counts, code)
         return code
     unchanged = resuming.survey(file, intent, workplace, accept_changes=manner.given["accept_changes"])
+    roster = resuming.roster(file)
+    _say_left_out(unchanged.how, manner)
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
         say(f"changed, and accepted: {change}")
@@ -291,11 +309,18 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
     if sink and sink.place.path == STDOUT:
         say("records that were written before the run stopped are not written to stdout again")
     say(f"{todo.count:,} of {roster.count:,} mailboxes are left")
-    with Conductor(intent.mailboxes, intent.workforce, file, workplace) as conductor:
+    with conductor_of(intent.mailboxes, intent.workforce, file, workplace) as conductor:
         return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), manner)
 
 
-def _conduct(file: RunFile, conductor: Conductor, ready: _Ready, manner: _Manner) -> int:
+def _say_left_out(how: Partition, manner: _Manner) -> None:
+    """Say which servers are left out of this sitting, and why."""
+    for cut in how.cuts if isinstance(how, ByServer) else ():
+        if cut.why:
+            manner.voice.tell(f"left out: {cut.server}: {cut.why.message}", "left_out", server=cut.server)
+
+
+def _conduct(file: RunFile, conductor: Conductor | Convoy, ready: _Ready, manner: _Manner) -> int:
     count, voice = ready.roster.count, manner.voice
     voice.tell(f"run file: {file.path}", "begun", run_file=str(file.path), total=count)
     try:
@@ -324,10 +349,12 @@ def _code_of(report: Report, intent: Intent) -> int:
     if isinstance(report.stopped_by, Error) and report.stopped_by.cause is Cause.CREDENTIALS:
         return CredentialsError.exit_code
     merge = report.merge
+    if report.roster.unlisted:
+        return STOPPED
     return _exit_code(merge.succeeded, merge.causes, report.roster.count, intent.tolerated)
 
 
-def _run(conductor: Conductor, ready: _Ready, file: RunFile, manner: _Manner) -> Report:
+def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _Manner) -> Report:
     given, voice, notifier, roster = manner.given, manner.voice, manner.notifier, ready.roster
     with ExitStack() as stack:
         if ready.sink:

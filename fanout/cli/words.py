@@ -13,10 +13,10 @@ from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.conduct import Mailboxes, Workforce
 from fanout.errors import ReaderGoneError, StoppedError
-from fanout.names import read_names
+from fanout.names import Shares, read_names
 from fanout.plain import laid_out
 from fanout.policy import Limits, MaxFailures, Policy
-from fanout.roster import Choice
+from fanout.roster import Choice, Shard
 from fanout.staff import MOST
 from fanout.workplace import THIS_MACHINE, Workplace
 from workers.messages import MAX_MESSAGE, MAX_RESULT
@@ -53,14 +53,14 @@ def show(text: str) -> None:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def shard(_: click.Context, __: click.Parameter, value: str | None) -> Shard | None:
     """`I/N`."""
     if value is None:
         return None
     part, slash, parts = value.partition("/")
     if not slash or not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
         raise click.BadParameter(f"{value!r}: a shard is given as I/N, with 1 <= I <= N")
-    return int(part), int(parts)
+    return Shard((int(part),), int(parts))
 
 
 def chunk_size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
@@ -146,12 +146,18 @@ JOB: list[_Option] = [
 
 MAILBOXES: list[_Option] = [
     click.option(
-        "--server", required=True, metavar="URL", help="The server: imaps://HOST, mapi+https://HOST, sim:N, ..."
+        "--server",
+        "servers",
+        required=True,
+        multiple=True,
+        metavar="URL",
+        help="The server: imaps://HOST, mapi+https://HOST, sim:N, ...; repeated, a run is over several.",
     ),
     click.option(
         "--mailboxes-from",
         metavar="FILE",
-        help="Names, one a line or in a CSV with a header, instead of the server's roster; - reads stdin.",
+        help="Names, one a line or in a CSV with a header, instead of the server's roster; - reads stdin. For several "
+        "servers, a CSV with a column server.",
     ),
     click.option("--include", multiple=True, metavar="GLOB", help="Only names like this; may be repeated."),
     click.option("--exclude", multiple=True, metavar="GLOB", help="No names like this; may be repeated."),
@@ -167,7 +173,7 @@ PORTIONS: list[_Option] = [
         "--workers",
         type=click.IntRange(1, MOST),
         metavar="N",
-        help="Worker processes; by default one a core.",
+        help="Worker processes, for each server; by default one a core, over all servers.",
     ),
     click.option(
         "--chunk-size",
@@ -218,7 +224,9 @@ PATIENCE: list[_Option] = [
         metavar="N",
         help="Further attempts at a mailbox, for causes that can pass and when its worker died.",
     ),
-    click.option("--rate", callback=rate, metavar="N/s", help="Mailboxes begun a second, over all workers."),
+    click.option(
+        "--rate", callback=rate, metavar="N/s", help="Mailboxes begun a second, over all workers of a server."
+    ),
 ]
 
 TROUBLE: list[_Option] = [
@@ -244,7 +252,7 @@ TROUBLE: list[_Option] = [
         "--max-failures",
         callback=max_failures,
         metavar="N|P%",
-        help="Stop early when more mailboxes fail: so many, or such a share.",
+        help="Stop early when more mailboxes of a server fail: so many, or such a share.",
     ),
 ]
 
@@ -274,20 +282,33 @@ class Words:
 
 def words_of(given: dict[str, Any]) -> Words:
     """The values of both groups, out of what click gave."""
-    return Words(mailboxes_of(given), workforce_of(given))
+    mailboxes = mailboxes_of(given)
+    return Words(mailboxes, workforce_of(given, servers=len(mailboxes.servers)))
 
 
-def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE) -> Workforce:
-    """The values of WORKFORCE, out of what click gave; where it gave no number of workers, that of the workplace."""
+def workforce_of(given: dict[str, Any], workplace: Workplace = THIS_MACHINE, servers: int = 1) -> Workforce:
+    """The values of WORKFORCE, out of what click gave; where it gave no number of workers, a server's share of the workplace's."""
     force = {name: given[name] for name in Workforce.__dataclass_fields__}
-    return Workforce(**force | {"workers": force["workers"] or workplace.workers})
+    return Workforce(**force | {"workers": force["workers"] or share_of_workers(workplace, servers)})
+
+
+def share_of_workers(workplace: Workplace, servers: int) -> int:
+    """Workers of each server where nobody says how many."""
+    return max(1, workplace.workers // servers)
 
 
 def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
     """The values of MAILBOXES, out of what click gave."""
     names_from = given["mailboxes_from"]
-    names = read_names(names_from) if names_from else None
-    return Mailboxes(given["server"], choice_of(given), names, _source(names_from), access_of(given))
+    choice = choice_of(given)
+    server, *others = given["servers"]
+    if not others:
+        names = read_names(names_from) if names_from else None
+        return Mailboxes(server, choice, names, _source(names_from), access_of(given))
+    names_on = Shares(names_from, (server, *others)).of if names_from else None
+    return Mailboxes(
+        server, choice, None, _source(names_from), access_of(given), others=tuple(others), names_on=names_on
+    )
 
 
 def choice_of(given: dict[str, Any]) -> Choice:

@@ -1,0 +1,105 @@
+"""An assembly: the run file that the run files of several shards are put together in.
+
+The roster comes first, in the order of the whole listing. What is kept by ordinal is then copied file by file, and gets
+the ordinal that its mailbox has here: a table in a temporary database tells that, so that memory does not grow with the
+roster. It does not know which files belong together.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from fanout import ordinals
+from fanout.runfile import RunFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Names in one page of the roster.
+PAGE = 1000
+
+#: The ordinal here of what a part has under an ordinal.
+_HERE = "(SELECT here FROM placed WHERE part = ? AND there = ?)"
+
+#: What is kept by ordinal, a row each: the columns beside it, and the order.
+_COPIED = {
+    "attempts": ("attempt, line, at", "number"),
+    "under_way": ("", "ordinal"),
+    "output": ("text", "number"),
+    "leaks": ("kind, count, file, line, function, logon_index", "ordinal"),
+}
+
+_LIVES = "SELECT number + ?, sitting + ?, worker + ?, begun, pid, ended, how FROM lives ORDER BY number"
+
+_FAILED = "SELECT ordinal, life + ?, at, line FROM failed ORDER BY ordinal"
+
+_DONE = "SELECT first, count, attempts, life + ?, at, lines FROM done ORDER BY first"
+
+_RANGE = "SELECT here FROM placed WHERE part = ? AND there >= ? AND there < ? ORDER BY there"
+
+
+class Assembly(RunFile):
+    """A run file that takes what others hold. `part`: which of them, from 0 on; they are taken in that order."""
+
+    @staticmethod
+    def has_places(part: RunFile) -> bool:
+        """Whether it is known of each name where it stands in the whole."""
+        [(unknown,)] = part._query("SELECT count(*) FROM roster WHERE places IS NULL")
+        return not unknown and not part.facts()["unlisted"]
+
+    def take_roster(self, parts: Sequence[RunFile]) -> int:
+        """Put the names of all into the order of the whole that they are shards of; returns how many there are."""
+        self._execute("CREATE TEMP TABLE placed (part, there, here, PRIMARY KEY (part, there)) WITHOUT ROWID")
+        entries = heapq.merge(*(_entries(part, file) for part, file in enumerate(parts)))
+        count = 0
+        while page := list(islice(entries, PAGE)):
+            self.add_names([name for *_, name in page], [place for place, *_ in page])
+            rows = [(part, there, here) for here, (_, part, there, _) in enumerate(page, count)]
+            self._execute_many("INSERT INTO placed VALUES (?, ?, ?)", rows)
+            count += len(page)
+        return count
+
+    def take(self, part: int, file: RunFile) -> None:
+        """Copy what a file holds of its mailboxes, and who worked on it."""
+        lives = self.musters.count()
+        self._take_workers(file, lives)
+        for table, (columns, order) in _COPIED.items():
+            names = ", ".join(filter(None, ("ordinal", columns)))
+            values = ", ".join([_HERE, *("?" for name in columns.split(", ") if name)])
+            rows = file._query(f"SELECT {names} FROM {table} ORDER BY {order}")
+            self._execute_many(f"INSERT INTO {table} ({names}) VALUES ({values})", ((part, *row) for row in rows))
+        failed = ((part, *row) for row in file._query(_FAILED, lives))
+        self._execute_many(f"INSERT INTO failed VALUES ({_HERE}, ?, ?, ?)", failed)
+        for row in file._query(_DONE, lives):
+            self._take_done(part, row)
+        self.commit()
+
+    def _take_workers(self, file: RunFile, lives: int) -> None:
+        """Copy who worked on a run, and each life of its workers, which are others than those that were taken before."""
+        [(sittings,)] = self._query("SELECT count(*) FROM sittings")
+        [(workers,)] = self._query("SELECT coalesce(max(worker) + 1, 0) FROM lives")
+        for sitting in file.sittings():
+            self.sit_down(sitting)
+        rows = file._query(_LIVES, lives, sittings, workers)
+        self._execute_many("INSERT INTO lives VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _take_done(self, part: int, row: tuple[int, int, int, int, float, bytes]) -> None:
+        """Copy a frame of records, in as many pieces as there are others' mailboxes in between."""
+        first, count, attempts, life, at, lines = row
+        here = (ordinal for (ordinal,) in self._query(_RANGE, part, first, first + count))
+        records = iter(lines.splitlines(keepends=True))
+        rows = [
+            (piece.start, len(piece), attempts, life, at, b"".join(islice(records, len(piece))))
+            for piece in ordinals.joined(here)
+        ]
+        self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _entries(part: int, file: RunFile) -> Iterator[tuple[int, int, int, str]]:
+    """The names of a shard: the place of each in the whole, the part, the ordinal there, the name."""
+    for first, addresses, places in file._query("SELECT first, addresses, places FROM roster ORDER BY first"):
+        for offset, (place, name) in enumerate(zip(json.loads(places), addresses.split("\n"), strict=True)):
+            yield place, part, first + offset, name

@@ -1,0 +1,170 @@
+"""Several servers in one run: a dispatch for each of them, and what makes these one. Pure.
+
+Each decides for its own server alone, over its own ordinals, with workers, a pace, limits and a circuit breaker of its own: one
+server that is down or slow holds up nobody. All that is decided here is whom an event concerns.
+
+Workers have two numbers. To its dispatch a worker is one of that server's, from 0 on; to everybody else worker `n` of server
+`i` of `k` is `n * k + i`, so that a server may be given more workers, and none of another server changes its number.
+
+A server that is given up (it is gone, it refuses the account, too much failed) ends alone: its workers are killed, and what they
+were at is left. One whose mailboxes all have their outcome lets its workers go, and the sessions that they hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from fanout.crew import State
+from fanout.endings import GivenUp, given_up
+from fanout.events import (
+    Babbled,
+    DumpStacks,
+    Ended,
+    Heard,
+    Keep,
+    KillWorker,
+    Looked,
+    Note,
+    Retry,
+    Risk,
+    Safe,
+    Send,
+    Settle,
+    StartWorker,
+    StopWorker,
+    TerminateWorker,
+)
+from fanout.staff import Standing
+from workers.messages import Error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fanout.dispatch import Dispatch
+    from fanout.events import Command, Event, Reading
+    from fanout.staff import Asked
+
+
+class Legs:
+    """A run's decisions, from Begun to the last mailbox of the last server."""
+
+    def __init__(self, servers: Sequence[str], legs: Sequence[Dispatch]) -> None:
+        """`servers`: their names, for people, in the order of the legs. A leg that is finished already is passed over."""
+        self._servers = servers
+        self._legs = legs
+        #: Those that go on, by their place.
+        self._open = {place: leg for place, leg in enumerate(legs) if not leg.finished}
+        #: Mailboxes of the roster.
+        self.count = sum(leg.count for leg in legs)
+
+    @property
+    def settled(self) -> int:
+        """Mailboxes that have their outcome."""
+        return sum([leg.settled for leg in self._legs])
+
+    @property
+    def failed(self) -> int:
+        """How many of those failed while this object decided."""
+        return sum([leg.failed for leg in self._legs])
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to be told of any server."""
+        return not self._open
+
+    @property
+    def stopped_by(self) -> Error | Asked | None:
+        """Why the run ended with mailboxes left; None while it goes on, and when it ended well."""
+        if self._open:
+            return None
+        ends = [leg.stopped_by for leg in self._legs]
+        asked = next((end for end in ends if end is not None and not isinstance(end, Error)), None)
+        lost = [
+            GivenUp(server, leg.stopped_by, leg.count - leg.settled, known=leg.count > 0)
+            for server, leg in zip(self._servers, self._legs, strict=True)
+            if isinstance(leg.stopped_by, Error) and (leg.settled < leg.count or not leg.count)
+        ]
+        return asked or (given_up(lost, len(self._legs)) if lost else None)
+
+    @property
+    def states(self) -> list[State]:
+        """Of each worker, by its number. Those of a server that has ended are on their way out."""
+        most = max(len(leg.states) for leg in self._legs)
+        columns = [self._states_of(place, most) for place in range(len(self._legs))]
+        return [state for row in zip(*columns, strict=True) for state in row]
+
+    def _states_of(self, place: int, most: int) -> list[State]:
+        states = self._legs[place].states
+        if place not in self._open:
+            states = [state if state is State.GONE else State.LEAVING for state in states]
+        return states + [State.GONE] * (most - len(states))
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands, for whoever steers it. Workers are those of each server."""
+        each = [leg.standing for leg in self._open.values() or self._legs]
+        return Standing(
+            max(one.workers for one in each),
+            sum(one.under_way for one in each),
+            any(one.paused for one in each),
+            any(one.closing for one in each),
+        )
+
+    def wake_at(self, now: float) -> float:
+        """When one of them wants to be told Looked again."""
+        return min(leg.wake_at(now) for leg in self._open.values())
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """The commands that an event asks for, in the order in which they are to be performed.
+
+        Raises RuntimeError for an event that cannot be, and changes nothing.
+        """
+        match event:
+            case Heard() | Babbled() | Ended():
+                number, place = divmod(event.worker, len(self._legs))
+                return [*self._told(place, msgspec.structs.replace(event, worker=number), now)]
+            case Looked(readings):
+                looks = [(place, Looked([*self._readings(place, readings)])) for place in self._open]
+                return [command for place, looked in looks for command in self._told(place, looked, now)]
+            case _:  # what concerns the run concerns each server
+                return [command for place in [*self._open] for command in self._told(place, event, now)]
+
+    def _told(self, place: int, event: Event, now: float) -> Iterator[Command]:
+        """Tell a leg of an event, unless it has ended; what it wants done, by the numbers that workers have outside."""
+        leg = self._open.get(place)
+        if leg is None:
+            return
+        for command in leg.handle(event, now):
+            yield self._numbered(place, command)
+        if leg.finished:
+            yield from self._end(place)
+
+    def _end(self, place: int) -> Iterator[Command]:
+        """Have the workers of a leg end that has nothing more to do, or is not to do it."""
+        leg = self._open.pop(place)
+        end = StopWorker if leg.stopped_by is None else KillWorker
+        for number, state in enumerate(leg.states):
+            if state is not State.GONE:
+                yield end(self._number(place, number))
+
+    def _number(self, place: int, number: int) -> int:
+        return number * len(self._legs) + place
+
+    def _readings(self, place: int, readings: list[Reading]) -> Iterator[Reading]:
+        for reading in readings:
+            number, whose = divmod(reading.worker, len(self._legs))
+            if whose == place:
+                yield msgspec.structs.replace(reading, worker=number)
+
+    def _numbered(self, place: int, command: Command) -> Command:
+        match command:
+            case StartWorker(worker):
+                return StartWorker(self._number(place, worker), place)
+            case StopWorker() | DumpStacks() | TerminateWorker() | KillWorker() | Send() | Keep() | Settle():
+                return msgspec.structs.replace(command, worker=self._number(place, command.worker))
+            case Retry() | Risk() | Safe() | Note():
+                return command
+            case _:
+                assert_never(command)
