@@ -37,11 +37,11 @@ LIMIT = 60.0
 
 #: What is told to stderr when it is imported; at one mailbox it waits to be let on.
 JOB = """
-import pathlib, sys, time
+import pathlib, sys, threading
 sys.stderr.write("imported\\x1b[2J here\\n")
 def job(mailbox):
     while mailbox.address == "null-00000007" and not pathlib.Path("go").exists():
-        time.sleep(0.01)
+        threading.Event().wait(0.005)
 """
 
 RUN = ("run", "job.py:job", "--server", "null:20", "-w", "2", "--chunk-size", "5", "--run-file", "a.fanout")
