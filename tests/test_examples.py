@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 #: A command of fanout anywhere in a line, up to what the shell does with it next.
-_FANOUT = re.compile(r"(?:^|[\s/|;&$(])fanout ((?:--?[a-z]|[a-z])[^|;&#]*)")
+_FANOUT = re.compile(r"(?:^|[\s/|;&$(])fanout ((?:--?[a-z]|[a-z])(?:'[^']*'|[^|;&#'])*)")
 
 #: What may stand before a command: a prompt, or the time of a line for cron.
 _BEFORE = re.compile(r"^\s*(?:\$ |(?:[\d*/,-]+ ){5})?")
@@ -114,6 +114,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job.write_text(re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[0])
     for name in (RUN_FILE, RUN_FILE_BEFORE):
         sh(place, f"fanout run census --server sim:12 -q --run-file {name}")
+    for shard in (1, 2):
+        sh(place, f"fanout run census --server sim:12 -q --shard {shard}/2 --run-file part-{shard}.fanout")
     for name in ("monday", "tuesday"):
         sh(place, f"fanout bench census --server sim:12 --chunk-sizes 4,8 -w 1 --rounds 1 --json {name}.json")
     return place

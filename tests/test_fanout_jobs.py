@@ -69,11 +69,16 @@ def test_a_file_that_is_not_there_is_named() -> None:
         jobs.named("nowhere/job.py:count")
 
 
+def test_a_file_without_its_function_is_answered_with_how_it_is_named() -> None:
+    with pytest.raises(UsageError, match=r"job\.py is a file, and a job one function of it: job\.py:FUNCTION"):
+        jobs.named("job.py")
+
+
 def test_the_help_of_run_names_every_job_that_is_built_in() -> None:
     assert f"({', '.join(BUILT_IN)})" in " ".join((run.help or "").split())
 
 
-@pytest.mark.parametrize("words", ["sensus", "", "job.py", "package.module:", "package.module:two words", "a:b:1"])
+@pytest.mark.parametrize("words", ["sensus", "", "package.module:", "package.module:two words", "a:b:1"])
 def test_words_that_are_no_job_are_answered_with_those_that_are(words: str) -> None:
     with pytest.raises(
         UsageError, match=r"there is no job .*; there are census, duplicates, folders.* package.module:func"

@@ -117,9 +117,9 @@ def test_without_a_socket_that_can_be_reached_nothing_is_told(environment: dict[
     assert not notifier.has_listener
 
 
-def served(systemd: FakeSystemd, folder: Path, *more: str) -> list[str]:
+def served(systemd: FakeSystemd, folder: Path, *more: str, server: str = "null:20") -> list[str]:
     """What systemd hears of a service that starts a run, or goes on with it."""
-    words = ["run", "logon", "--server", "null:20", "-w", "1", "--run-file", "r.fanout", "--continue", *more]
+    words = ["run", "logon", "--server", server, "-w", "1", "--run-file", "r.fanout", "--continue", *more]
     environment = {**ENVIRONMENT, "NOTIFY_SOCKET": systemd.address}
     subprocess.run([sys.executable, "-m", "fanout", *words], cwd=folder, env=environment, check=False)
     return systemd.heard()
@@ -138,10 +138,10 @@ def test_a_run_tells_systemd_that_it_is_ready_and_that_it_stops_and_was_ready_wh
 
 @pytest.mark.spawns
 def test_a_resumed_run_counts_what_had_failed_before(systemd: FakeSystemd, tmp_path: Path) -> None:
-    words = ["--server", "sim:8?missing=u00000000@sim.example", "--chunk-size", "1"]
-    served(systemd, tmp_path, *words, "--max-failures", "0")
+    server = "sim:8?missing=u00000000@sim.example"
+    served(systemd, tmp_path, "--chunk-size", "1", "--max-failures", "0", server=server)
 
-    ready, *_ = served(systemd, tmp_path, *words)
+    ready, *_ = served(systemd, tmp_path, "--chunk-size", "1", server=server)
 
     assert re.fullmatch(r"READY=1\nSTATUS=[1-7] of 8 mailboxes, 1 failed", ready)
 
