@@ -164,7 +164,7 @@ class _Rosters:
 
     def roster(self, names_from: str, unlisted: tuple[str, ...]) -> Roster:
         whole = self._sharing.whole if self._sharing else None
-        source = names_from or f"listed by {len(self._legs)} servers"
+        source = names_from or f"listed by {len(self._legs)} server{'s' if len(self._legs) > 1 else ''}"
         legs = tuple(self._legs)
         return Roster(self.count, source, self._ledger.names, numbered=False, whole=whole, legs=legs, unlisted=unlisted)
 

@@ -110,6 +110,7 @@ class Legs:
             sum(one.under_way for one in each),
             any(one.paused for one in each),
             any(one.closing for one in each),
+            len(self._legs),
         )
 
     def wake_at(self, now: float) -> float:

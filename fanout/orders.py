@@ -65,7 +65,7 @@ def answer(order: Order, before: Standing, after: Standing) -> Answer:
         case Pause():
             return Answer(f"paused{_already(before.paused)}: {_under_way(after)}")
         case Continue():
-            return Answer(f"continued, with up to {_workers(after.workers)}" if before.paused else "it was not paused")
+            return Answer(f"continued, with up to {_workers(after)}" if before.paused else "it was not paused")
         case Stop():
             return Answer(f"stopping: {_under_way(after)}")
         case Workers():
@@ -77,10 +77,10 @@ def answer(order: Order, before: Standing, after: Standing) -> Answer:
 def _resized(before: Standing, after: Standing) -> str:
     then = f", when it is continued: {_under_way(after)}" if after.paused else ""
     if before.workers == after.workers:
-        return f"up to {_workers(after.workers)}, as before{then}"
+        return f"up to {_workers(after)}, as before{then}"
     if after.workers < before.workers and not after.paused:
         then = "; the others end after the mailboxes that they are at"
-    return f"up to {_workers(after.workers)} instead of {before.workers:,}{then}"
+    return f"up to {_workers(after)} instead of {before.workers:,}{then}"
 
 
 def _under_way(standing: Standing) -> str:
@@ -93,8 +93,9 @@ def _under_way(standing: Standing) -> str:
             return f"{count:,} mailboxes under way end first"
 
 
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count:,} workers"
+def _workers(standing: Standing) -> str:
+    words = "1 worker" if standing.workers == 1 else f"{standing.workers:,} workers"
+    return f"{words} for each server" if standing.servers > 1 else words
 
 
 def _already(paused: bool) -> str:  # noqa: FBT001 - a word or none

@@ -22,7 +22,7 @@ from fanout.ledger import SinkPlace
 from fanout.lives import Stamp
 from fanout.outcomes import failure_line
 from fanout.relisting import relist
-from fanout.roster import Choice, Leg, Roster
+from fanout.roster import Leg, Roster
 from fanout.sink import STDOUT, Sink
 from fanout.work import Rest
 from fanout.workplace import THIS_MACHINE, Workplace
@@ -138,7 +138,7 @@ def check_same(told: dict[str, Any], intent: Intent, output: str | None) -> None
         "another job": (jobs.source(begun.task.job), jobs.source(intent.task.job)),
         "other options of the job": (begun.task.options, intent.task.options),
         "another server": (", ".join(begun.mailboxes.servers), ", ".join(intent.mailboxes.servers)),
-        "another choice of mailboxes": (_told(begun.mailboxes.choice), _told(intent.mailboxes.choice)),
+        "another choice of mailboxes": (str(begun.mailboxes.choice), str(intent.mailboxes.choice)),
         "another list of mailboxes": (begun.mailboxes.names_from, intent.mailboxes.names_from),
         "another place for its records": ((told["sink"] or {}).get("path"), Sink.path_of(output) if output else None),
     }
@@ -148,12 +148,6 @@ def check_same(told: dict[str, Any], intent: Intent, output: str | None) -> None
                 f"the run file holds another run, with {what}: {before or 'none'}, not {now or 'none'}; "
                 "give another run file"
             )
-
-
-def _told(choice: Choice) -> str:
-    """What was chosen, as the command line says it."""
-    told = ((name, getattr(choice, name)) for name in Choice.__dataclass_fields__)
-    return " ".join(f"--{name} {value}" for name, value in told if value)
 
 
 def _short(digest: str | None) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import shlex
 from bisect import bisect_right
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from workers.messages import Names
@@ -53,6 +54,13 @@ class Choice:
     limit: int | None = None
     #: The share of this machine: of all that is chosen by the others, so that the shards together are that.
     shard: Shard | None = None
+
+    def __str__(self) -> str:
+        """As the command line says it; nothing where every name is wanted."""
+        told = [("--include", glob) for glob in self.include] + [("--exclude", glob) for glob in self.exclude]
+        numbers = {"--sample": self.sample, "--limit": self.limit, "--shard": self.shard}
+        told += [(option, str(value)) for option, value in numbers.items() if value is not None]
+        return shlex.join(chain.from_iterable(told))
 
     @property
     def by_name(self) -> bool:

@@ -74,7 +74,7 @@ class Part:
             "job": self.told["job"],
             "options": task.options,
             "server": ", ".join(mailboxes.servers),
-            "choice": replace(mailboxes.choice, shard=None),
+            "choice": str(replace(mailboxes.choice, shard=None)) or "all",
             "code": self.file.sittings()[-1].job_hash,
             "dry": task.dry_run,
         }
@@ -110,6 +110,10 @@ def merge(paths: Sequence[Path], output: Path, *, force: bool, partial: bool, ac
 
 def _to_replace(output: Path, paths: Iterable[Path], *, force: bool) -> RunFile | None:
     """The run file that is in the way, held. Raises UsageError where it may not be replaced."""
+    if not output.parent.is_dir():
+        raise UsageError(f"-o {output}: there is no such directory")
+    if output.is_dir():
+        raise UsageError(f"-o {output}: it is a directory; give the name of a file")
     if not os.path.lexists(output):
         return None
     if not force:

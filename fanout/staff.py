@@ -36,6 +36,8 @@ class Standing(msgspec.Struct, frozen=True):
     paused: bool = False
     #: Whether it was asked to end.
     closing: bool = False
+    #: Servers that each have so many workers.
+    servers: int = 1
 
 
 class Staff:

@@ -81,13 +81,22 @@ class NoJournal:
         """Nothing is said."""
 
 
+class Names(Protocol):
+    """Knows mailboxes by their ordinals: a roster."""
+
+    def name(self, ordinal: int) -> str: ...
+
+    def server(self, ordinal: int) -> str | None:
+        """None where there is one for all."""
+        ...
+
+
 class Chronicle:
     """Says all of it."""
 
-    def __init__(self, voice: Voice, name: Callable[[int], str]) -> None:
-        """`name`: of the mailbox of an ordinal."""
+    def __init__(self, voice: Voice, names: Names) -> None:
         self._voice = voice
-        self._name = name
+        self._names = names
 
     def note(self, happened: Happened) -> None:
         match happened:
@@ -95,23 +104,34 @@ class Chronicle:
                 number = named(worker)
                 self._voice.tell(f"worker {number} is started", "worker_started", worker=number)
             case Ended(worker=worker, how=how, at=at):
-                number, names = named(worker), [self._name(ordinal) for ordinal in at]
-                where = f" at {', '.join(names)}" if names else ""
-                self._voice.tell(
-                    f"worker {number} ended{where}: {how}", "worker_ended", worker=number, how=how, mailboxes=names
-                )
+                number, names = named(worker), [self._names.name(ordinal) for ordinal in at]
+                server = self._server(at[0]) if at else {}
+                where = f" at {', '.join(names)}{_on(**server)}" if names else ""
+                line = f"worker {number} ended{where}: {how}"
+                self._voice.tell(line, "worker_ended", worker=number, how=how, mailboxes=names, **server)
             case Retry(ordinal=ordinal, attempt=attempt, error=error):
                 self._attempt("retry", ordinal, attempt, error)
             case Settle(ordinal=ordinal, attempts=attempt, error=error):
                 self._attempt("failed", ordinal, attempt, error)
 
     def _attempt(self, event: str, ordinal: int, attempt: int, error: Error) -> None:
-        name, follows = self._name(ordinal), ", another one follows" if event == "retry" else ""
+        name, server = self._names.name(ordinal), self._server(ordinal)
+        follows = ", another one follows" if event == "retry" else ""
         self._voice.tell(
-            f"{name}: attempt {attempt} failed{follows}: {error.cause}: {error.message}",
+            f"{name}{_on(**server)}: attempt {attempt} failed{follows}: {error.cause}: {error.message}",
             event,
             mailbox=name,
             attempt=attempt,
             cause=str(error.cause),
             error=error.message,
+            **server,
         )
+
+    def _server(self, ordinal: int) -> dict[str, str]:
+        """The field that says where a mailbox is; none where all are on one server."""
+        server = self._names.server(ordinal)
+        return {"server": server} if server else {}
+
+
+def _on(server: str = "") -> str:
+    return f" on {server}" if server else ""

@@ -248,7 +248,9 @@ def test_a_list_for_several_servers_is_taken_apart_in_its_order(tmp_path: Path) 
 def test_a_plan_cuts_no_chunk_of_two_servers(tmp_path: Path) -> None:
     done = fanout(tmp_path, "plan", *both("sim:5", "sim:3?seed=2"), "--chunk-size", "4", "-w", "1")
 
-    assert [line.split("\t")[1] for line in done.stdout.splitlines()[1:]] == ["4", "1", "3"]
+    head, *lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert head == ["chunk", "mailboxes", "first", "last", "server"]
+    assert [(line[1], line[4]) for line in lines] == [("4", "sim:5"), ("1", "sim:5"), ("3", "sim:3?seed=2")]
 
 
 @pytest.mark.spawns

@@ -288,9 +288,9 @@ def test_a_run_that_is_steered_is_steered_at_every_server() -> None:
     begun(legs)
 
     assert legs.handle(Resized(2), 1.0) == [StartWorker(2, 0), StartWorker(3, 1)]
-    assert legs.standing == Standing(2, 2)
+    assert legs.standing == Standing(2, 2, servers=2)
     assert legs.handle(Paused(), 1.0) == [StopWorker(0), StopWorker(2), StopWorker(1), StopWorker(3)]
-    assert legs.standing == Standing(2, 2, paused=True)
+    assert legs.standing == Standing(2, 2, paused=True, servers=2)
     for worker in range(4):
         legs.handle(Ended(worker, "exit code 0", ()), 1.0)
     assert legs.handle(Continued(), 2.0) == [StartWorker(0, 0), StartWorker(2, 0), StartWorker(1, 1), StartWorker(3, 1)]

@@ -55,6 +55,8 @@ def test_an_order_is_an_event_of_the_run(order: Order, event: object) -> None:
         (Stop(), AT_WORK, Standing(4, 3, closing=True), "stopping: 3 mailboxes under way end first"),
         (Stop(), ENDING, ENDING, "it is ending already: 2 mailboxes under way end first"),
         (Workers(6), AT_WORK, Standing(6, 3), "up to 6 workers instead of 4"),
+        (Workers(6), AT_WORK, Standing(6, 3, servers=2), "up to 6 workers for each server instead of 4"),
+        (Continue(), PAUSED, Standing(1, 0, servers=2), "continued, with up to 1 worker for each server"),
         (
             Workers(2),
             AT_WORK,

@@ -352,6 +352,28 @@ def test_shards_of_other_runs_are_refused_with_what_differs(folder: Folder, what
     assert folder.files == ["1.fanout", "2.fanout"]
 
 
+def test_a_choice_that_differs_is_told_as_the_command_line_says_it(folder: Folder) -> None:
+    folder.begin(1, 2).file.close()
+    folder.begin(2, 2, mailboxes=Mailboxes("null:40", Choice(exclude=("x*",), limit=50))).file.close()
+
+    with pytest.raises(UsageError, match=r"""1\.fanout has 'all', .*2\.fanout has "--exclude 'x\*' --limit 50"$"""):
+        folder.merge(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [("gone/all.fanout", "there is no such directory"), (".", "it is a directory; give the name of a file")],
+)
+def test_a_place_where_no_file_can_be_is_named_as_it_was_given(folder: Folder, output: str, said: str) -> None:
+    paths = folder.whole_parts(2)
+    place = folder.path / output
+
+    with pytest.raises(UsageError) as caught:
+        shards.merge(paths, place, force=True, partial=False, accept_changes=False)
+    assert str(caught.value) == f"-o {place}: {said}"
+    assert folder.files == ["1.fanout", "2.fanout"]
+
+
 def test_a_job_whose_code_is_another_is_refused(folder: Folder, tmp_path: Path) -> None:
     job = tmp_path / "job.py"
     for share in (1, 2):

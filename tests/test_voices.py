@@ -13,6 +13,19 @@ NOON = datetime(2026, 11, 25, 12, 0, 0, 250_000, tzinfo=UTC)
 BUSY = Error("Busy", "later, please", Cause.BUSY, retryable=True)
 
 
+class Boxes:
+    """A roster."""
+
+    def __init__(self, server: str | None = None) -> None:
+        self._server = server
+
+    def name(self, ordinal: int) -> str:
+        return f"box-{ordinal}"
+
+    def server(self, ordinal: int) -> str | None:  # noqa: ARG002 - all are on one
+        return self._server
+
+
 def objects(said: list[str]) -> Objects:
     return Objects(said.append, lambda: NOON)
 
@@ -83,7 +96,7 @@ HAPPENED: list[Happened] = [
 
 def test_a_chronicle_has_a_line_for_each_worker_and_each_attempt_that_failed() -> None:
     said: list[str] = []
-    chronicle = Chronicle(Lines(said.append), "box-{}".format)
+    chronicle = Chronicle(Lines(said.append), Boxes())
     for each in HAPPENED:
         chronicle.note(each)
 
@@ -98,7 +111,7 @@ def test_a_chronicle_has_a_line_for_each_worker_and_each_attempt_that_failed() -
 
 def test_a_chronicle_for_machines_names_worker_mailbox_and_cause() -> None:
     said: list[str] = []
-    chronicle = Chronicle(objects(said), "box-{}".format)
+    chronicle = Chronicle(objects(said), Boxes())
     for each in HAPPENED:
         chronicle.note(each)
 
@@ -106,6 +119,25 @@ def test_a_chronicle_for_machines_names_worker_mailbox_and_cause() -> None:
     assert [each["event"] for each in told] == ["worker_started", "worker_ended", "worker_ended", "retry", "failed"]
     assert (told[1]["worker"], told[1]["mailboxes"], told[1]["how"]) == (3, ["box-5", "box-7"], "SIGKILL")
     assert (told[3]["mailbox"], told[3]["attempt"], told[3]["cause"]) == ("box-5", 1, "busy")
+
+
+def test_where_there_are_several_servers_a_chronicle_says_at_which_one_a_mailbox_is() -> None:
+    lines: list[str] = []
+    said: list[str] = []
+    for chronicle in (Chronicle(Lines(lines.append), Boxes("sim:9")), Chronicle(objects(said), Boxes("sim:9"))):
+        for each in HAPPENED:
+            chronicle.note(each)
+
+    assert lines[1] == "worker 3 ended at box-5, box-7 on sim:9: SIGKILL"
+    assert lines[3] == "box-5 on sim:9: attempt 1 failed, another one follows: busy: later, please"
+    told = [json.loads(line) for line in said]
+    assert [(each.get("mailbox"), each.get("server")) for each in told] == [
+        (None, None),
+        (None, "sim:9"),
+        (None, None),
+        ("box-5", "sim:9"),
+        ("box-7", "sim:9"),
+    ]
 
 
 def test_where_nobody_asked_for_more_words_there_are_none() -> None:

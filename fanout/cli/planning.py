@@ -118,10 +118,12 @@ def plan(**given: Any) -> None:  # noqa: ANN401 - the values of many options
         return
     _refuse_what_only_a_forecast_takes()
     roster, how = survey(given)
-    show("chunk\tmailboxes\tfirst\tlast")
+    show("\t".join(["chunk", "mailboxes", "first", "last", *(["server"] if roster.legs else [])]))
     sizes = []
     for number, ordinals in enumerate(chunks(how, roster.count), 1):
-        show(f"{number}\t{len(ordinals)}\t{roster.name(ordinals[0])}\t{roster.name(ordinals[-1])}")
+        server = roster.server(ordinals[0])
+        names = [roster.name(ordinals[0]), roster.name(ordinals[-1]), *([server] if server else [])]
+        show("\t".join([f"{number}", f"{len(ordinals)}", *names]))
         sizes.append(len(ordinals))
     say(f"{roster.count:,} mailboxes in {len(sizes):,} chunks of {min(sizes):,} to {max(sizes):,}: {roster.source}")
 

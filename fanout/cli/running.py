@@ -362,7 +362,7 @@ def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _M
         stack.enter_context(notifier)
         helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
         progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
-        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster.name))
+        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster))
         return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 
 

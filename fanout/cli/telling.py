@@ -19,7 +19,7 @@ from fanout.voices import Chronicle, Lines, Measured, NoJournal, Objects, Voice
 from fanout.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fanout.progress import Progress
@@ -83,9 +83,9 @@ def progress_of(
         yield Notified(progress, notifier, roster.count) if notifier.has_listener else progress
 
 
-def journal_of(given: dict[str, Any], voice: Voice, name: Callable[[int], str]) -> Journal:
+def journal_of(given: dict[str, Any], voice: Voice, roster: Roster) -> Journal:
     """Who is told of workers and failures."""
-    return Chronicle(voice, name) if given["verbose"] else NoJournal()
+    return Chronicle(voice, roster) if given["verbose"] else NoJournal()
 
 
 def check_open(window: Window | None, notifier: Notifier) -> None:

@@ -18,6 +18,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -61,8 +62,11 @@ class Certificates:
     key: str | None = None
 
     def security(self) -> Security:
+        """Raises OSError that names the file which can't be read."""
         given = {"tls_ca_file": self.ca, "tls_client_cert": self.cert, "tls_client_key": self.key}
         said = {name: file for name, file in given.items() if file is not None}
+        for file in said.values():
+            Path(file).read_bytes()  # TLS itself does not say which of them it could not read
         return Security(require_encryption=True, **said) if said else Security()
 
 
@@ -121,7 +125,11 @@ class Cluster:
         try:
             with ThreadPoolExecutor(1) as pool:  # whoever calls may have an event loop of its own
                 pool.submit(asyncio.run, _knock(scheduler, arguments)).result()
-        except (TypeError, ValueError, RuntimeError) as error:
+        except TypeError as error:
+            raise UsageError(
+                f"--scheduler {scheduler}: TLS takes --tls-ca and --tls-cert, or Dask's own setting of them"
+            ) from error
+        except (ValueError, RuntimeError) as error:
             raise UsageError(f"--scheduler {scheduler}: {error}") from error
         except OSError as error:
             raise StoppedError(f"the Dask scheduler at {scheduler} can't be reached: {error}") from error

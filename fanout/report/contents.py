@@ -103,12 +103,12 @@ class _Reading:
     def _look_at(self, outcome: Outcome) -> None:
         kind, spent = "done" if outcome.ok else "failed", outcome.seconds or 0.0
         self.taken[kind].add(spent)
-        self.slowest.add(spent, (outcome.mailbox, kind))
+        self.slowest.add(spent, (outcome.name, kind))
         if not outcome.ok:
             self.failures.add(outcome)
             return
         for finding in self.findings:
-            finding.add(outcome.mailbox, outcome.result)
+            finding.add(outcome.name, outcome.result)
 
     @property
     def spent(self) -> Tally:

@@ -94,7 +94,7 @@ class _Gathered:
             _count(self.tracebacks, _of_any(outcome.mailbox, error.traceback)[-_LONGEST_TRACEBACK:])
         if len(self.cases) < NAMED:
             spent = seconds(outcome.seconds) if outcome.seconds else ""
-            self.cases.append(Case(short(outcome.mailbox), said[:_LONGEST_MESSAGE], f"{outcome.attempts:,}", spent))
+            self.cases.append(Case(short(outcome.name), said[:_LONGEST_MESSAGE], f"{outcome.attempts:,}", spent))
 
 
 def _of_any(mailbox: str, text: str) -> str:

@@ -202,9 +202,13 @@ def test_a_dask_worker_with_another_fanout_is_named(dask: clusters.Cluster, monk
         (
             ["--engine", "dask", "--scheduler", "tls://127.0.0.1:1", "--tls-ca", "ca.pem", "--tls-cert", "own.pem"],
             2,
-            "--tls-ca, --tls-cert, --tls-key: TLS can't be spoken with these: [Errno 2] No such file or directory",
+            "--tls-ca, --tls-cert, --tls-key: TLS can't be spoken with these: [Errno 2] No such file or directory: ",
         ),
-        (["--engine", "dask", "--scheduler", "tls://127.0.0.1:1"], 2, "--scheduler tls://127.0.0.1:1: TLS"),
+        (
+            ["--engine", "dask", "--scheduler", "tls://127.0.0.1:1"],
+            2,
+            "--scheduler tls://127.0.0.1:1: TLS takes --tls-ca",
+        ),
         (["--engine", "dask", "--scheduler", "carrier://pigeon"], 2, "--scheduler carrier://pigeon: "),
     ],
 )

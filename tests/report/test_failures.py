@@ -28,6 +28,13 @@ def raised(mailbox: str, where: str) -> Outcome:
     return failed(mailbox, Error("KeyError", f"'{mailbox}'", Cause.JOB, traceback=traceback))
 
 
+def test_where_there_are_several_servers_a_mailbox_is_named_with_its_own() -> None:
+    error = Error("MapiError", "no mailbox b", Cause.MISSING)
+    (group,) = groups(Outcome("b", ok=False, error=error, server="sim:5"), missing("c"))
+
+    assert [case.mailbox for case in group.cases] == ["b on sim:5", "c"]
+
+
 def test_failures_are_grouped_by_cause_the_most_frequent_first() -> None:
     found = groups(raised("a", "x"), missing("b"), missing("c"))
 
