@@ -19,7 +19,7 @@ from fanout.cli.words import MAILBOXES, PATIENCE, WORKFORCE, choice_of, give, sa
 from fanout.conduct import check_concurrency
 from fanout.errors import UsageError
 from fanout.forecast import picture, sources
-from fanout.forecast.model import Machine, Setting, Trouble
+from fanout.forecast.model import Beside, Machine, Setting, Trouble
 from fanout.forecast.report import report
 from fanout.forecast.study import Study, Subject
 from fanout.names import read_names
@@ -32,6 +32,7 @@ from workers.simulated.options import Delay, delay
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
+    from fanout.forecast.model import Seconds
     from fanout.forecast.sources import Source
     from fanout.forecast.study import Forecast
     from workers.servers import Server
@@ -75,7 +76,7 @@ FORECAST: list[Any] = [
         "--cpu",
         callback=_duration,
         metavar="TIME",
-        help="CPU time of a mailbox in a worker, which workers share. By default measured for sim:, else none.",
+        help="How much of it is CPU time, which workers share. By default measured for sim:, else none.",
     ),
     click.option("--connect", callback=_duration, metavar="TIME", help="What a connection of a worker takes."),
     click.option("--sessions", type=click.IntRange(1), metavar="N", help="Sessions that the server allows at a time."),
@@ -229,7 +230,18 @@ def _source(given: dict[str, Any], server: Server, count: int) -> Source:
     else:
         source = sources.of_server(given["server"], count, separate=separate)
     changes = {name: given[name] for name in ("cpu", "connect", "sessions") if given[name] is not None}
+    if given["cpu"] and (given["measured"] or given["seconds"]):
+        changes["waits"] = _beside(source.server.waits, given["cpu"])
     return replace(source, server=replace(source.server, **changes))
+
+
+def _beside(whole: Seconds, cpu: float) -> Beside:
+    """What mailboxes wait, of whose seconds so many are CPU time. Raises UsageError where that is more than they take."""
+    if isinstance(whole, Delay) and whole.median < cpu:
+        raise UsageError(
+            f"--cpu: {cpu:g} s of CPU are more than the {whole.median:g} s of --seconds, of which they are a part"
+        )
+    return Beside(whole, cpu)
 
 
 def _policy(given: dict[str, Any], source: Source) -> Policy:

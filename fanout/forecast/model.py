@@ -53,6 +53,17 @@ class Slowed:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What is left of a whole beside its CPU seconds."""
+
+    whole: Seconds
+    cpu: float
+
+    def draw(self, random: Random) -> float:
+        return max(0.0, self.whole.draw(random) - self.cpu)
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """As any of those that were measured."""
 

@@ -61,6 +61,13 @@ def test_cpu_cores_connections_and_a_rate_are_what_is_said() -> None:
     assert rated["given"]["seconds"]["median"] == pytest.approx(500, rel=0.1)
 
 
+def test_cpu_is_a_part_of_what_a_mailbox_takes() -> None:
+    words = ("--server", "imaps://mail.example", "--count", "10", "--seconds", "1s", "-w", "1", "--cores", "4")
+    told = json.loads(plan("--forecast", *words, "--cpu", "0.5s", "--outage", "none", "--json").stdout)
+
+    assert told["given"]["seconds"]["median"] == pytest.approx(10, rel=0.1)
+
+
 def test_names_that_are_given_are_counted_and_the_server_is_not_asked(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("anna\nbert\nbea\n")
     words = (
@@ -93,6 +100,7 @@ def test_the_simulated_server_is_forecast_by_its_own_options() -> None:
         (["--rate", "5/s"], "--rate: only with --forecast"),
         (["--json"], "--json: only with --forecast"),
         (["--forecast", "--seconds", "5"], "'5': allowed is a duration, 2ms, 0.5s or 150us, or lognormal(2ms,1.5)"),
+        (["--forecast", "--seconds", "1s", "--cpu", "5s"], "5 s of CPU are more than the 1 s of --seconds"),
         (["--forecast", "--cpu", "lognormal(1ms,1)"], "a duration is given as 2ms, 0.5s or 150us"),
         (
             ["--forecast", "--count", "5", "--limit", "3"],
