@@ -33,7 +33,7 @@ from fanout.runfile import RunFile
 @click.option("--partial", is_flag=True, help="Merge those that are given, though not all shards are.")
 @click.option("--accept-changes", is_flag=True, help="Merge though the machines did not see the same roster.")
 def merge(run_files: tuple[Path, ...], output: Path, *, force: bool, partial: bool, accept_changes: bool) -> None:
-    """Make one run file of those that --shard made on several machines.
+    """Make one run file of the shards that several machines made.
 
     \b
     fanout merge part-1.fanout part-2.fanout -o census.fanout

@@ -174,7 +174,7 @@ class Study:
             outage=self.outage(setting, outage),
             chunk_sizes=sizes,
             workforces=forces,
-            recommended=self.row(best),
+            recommended=_recommended(self.row(best), [*sizes, *forces]),
         )
 
     def row(self, setting: Setting) -> Row:
@@ -255,6 +255,12 @@ def _forces(setting: Setting, server: Server) -> list[int]:
 
 def _row(setting: Setting, seconds: Spread) -> Row:
     return Row(setting.workers, setting.chunk_size or "auto", seconds)
+
+
+def _recommended(both: Row, rows: Iterable[Row]) -> Row:
+    """The best number of workers with the best chunk size, unless `both` together are worse than a row that was looked at."""
+    fastest = min(rows, key=lambda row: row.seconds.median)
+    return both if both.seconds.median <= WORTH_IT * fastest.seconds.median else fastest
 
 
 def _fewest(rows: Iterable[Row]) -> int:

@@ -88,6 +88,14 @@ def row(size: int | Literal["auto"], low: float, median: float, high: float) -> 
     return Row(4, size, Spread(median, low, high))
 
 
+@pytest.mark.parametrize(("together", "workers"), [(21.0, 8), (23.0, 16)])
+def test_what_is_best_by_itself_is_not_recommended_where_it_is_worse_together(together: float, workers: int) -> None:
+    rows = [Row(16, 250, Spread(20.0, 20.0, 20.0)), Row(8, "auto", Spread(30.0, 30.0, 30.0))]
+    both = Row(8, 250, Spread(together, together, together))
+
+    assert study._recommended(both, rows).workers == workers
+
+
 def test_guided_chunks_are_recommended_unless_another_size_is_better_beyond_doubt() -> None:
     clearly = [row(10, 1.0, 2.0, 3.0), row("auto", 3.5, 4.0, 5.0)]
     perhaps = [row(10, 1.0, 2.0, 3.0), row("auto", 2.5, 4.0, 5.0)]
