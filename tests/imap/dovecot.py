@@ -159,6 +159,7 @@ class Dovecot:
         """End every process of it at once, as a machine does that loses its power."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)  # it starts nobody while its processes are counted
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # one that it started meanwhile would keep its port
         processes = serving(self.pid)
         to_each(processes, psutil.Process.kill)
         self.kill_master()
