@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fanout import jobs
 from fanout.conduct import Mailboxes, Outlet, Report, Task, Workforce
-from fanout.convoy import conductor_of
+from fanout.convoy import PATIENCE, conductor_of
 from fanout.errors import FanoutError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.policy import Policy
@@ -184,5 +184,5 @@ def run(  # noqa: PLR0913 - each is a word of the command line, and named by the
     )
     ledger = TemporaryLedger(recording)
     with conductor_of(wanted, force, ledger, workplace) as conductor:
-        roster, how = conductor.survey()
+        roster, how = conductor.survey(PATIENCE)
         return Found(conductor.run(told, roster, how, Outlet(Silent())), ledger)

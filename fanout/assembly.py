@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import json
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout import ordinals
 from fanout.runfile import RunFile
@@ -32,6 +32,8 @@ _COPIED = {
     "leaks": ("kind, count, file, line, function, logon_index", "ordinal"),
 }
 
+_PAGES = "SELECT first, addresses, places FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
+
 _LIVES = "SELECT number + ?, sitting + ?, worker + ?, begun, pid, ended, how FROM lives ORDER BY number"
 
 _FAILED = "SELECT ordinal, life + ?, at, line FROM failed ORDER BY ordinal"
@@ -44,20 +46,17 @@ _RANGE = "SELECT here FROM placed WHERE part = ? AND there >= ? AND there < ? OR
 class Assembly(RunFile):
     """A run file that takes what others hold. `part`: which of them, from 0 on; they are taken in that order."""
 
-    @staticmethod
-    def has_places(part: RunFile) -> bool:
-        """Whether it is known of each name where it stands in the whole."""
-        [(unknown,)] = part._query("SELECT count(*) FROM roster WHERE places IS NULL")
-        return not unknown and not part.facts()["unlisted"]
+    def take_roster(self, parts: Sequence[RunFile], servers: Sequence[str]) -> int:
+        """Put the names of all into the order of the whole that they are shards of; returns how many there are.
 
-    def take_roster(self, parts: Sequence[RunFile]) -> int:
-        """Put the names of all into the order of the whole that they are shards of; returns how many there are."""
+        `servers`: their order, where there are several.
+        """
         self._execute("CREATE TEMP TABLE placed (part, there, here, PRIMARY KEY (part, there)) WITHOUT ROWID")
-        entries = heapq.merge(*(_entries(part, file) for part, file in enumerate(parts)))
+        entries = heapq.merge(*(_entries(part, file, servers) for part, file in enumerate(parts)))
         count = 0
         while page := list(islice(entries, PAGE)):
-            self.add_names([name for *_, name in page], [place for place, *_ in page])
-            rows = [(part, there, here) for here, (_, part, there, _) in enumerate(page, count)]
+            self.add_names([entry.name for entry in page], [entry.place for entry in page])
+            rows = [(entry.part, entry.there, here) for here, entry in enumerate(page, count)]
             self._execute_many("INSERT INTO placed VALUES (?, ?, ?)", rows)
             count += len(page)
         return count
@@ -98,8 +97,25 @@ class Assembly(RunFile):
         self._execute_many("INSERT INTO done VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
-def _entries(part: int, file: RunFile) -> Iterator[tuple[int, int, int, str]]:
-    """The names of a shard: the place of each in the whole, the part, the ordinal there, the name."""
-    for first, addresses, places in file._query("SELECT first, addresses, places FROM roster ORDER BY first"):
-        for offset, (place, name) in enumerate(zip(json.loads(places), addresses.split("\n"), strict=True)):
-            yield place, part, first + offset, name
+class _Entry(NamedTuple):
+    """A name of a shard. In their order, those of all shards are in the order of the whole."""
+
+    #: Which of several servers it is on, and its place in the whole of that one.
+    server: int
+    place: int
+    #: Which of the files has it, and under which ordinal.
+    part: int
+    there: int
+    name: str
+
+
+def _entries(part: int, file: RunFile, servers: Sequence[str]) -> Iterator[_Entry]:
+    """The names of a shard, in order: a server that joined late stands behind the others in its file."""
+    told = file.facts()
+    legs = {leg["server"]: range(leg["first"], leg["first"] + leg["count"]) for leg in told["legs"]}
+    for server, here in enumerate([legs[each] for each in servers] or [range(told["roster"]["count"])]):
+        for first, addresses, places in file._query(_PAGES, here.stop, here.start):
+            page = zip(json.loads(places), addresses.split("\n"), strict=True)
+            for there, (place, name) in enumerate(page, first):
+                if there in here:
+                    yield _Entry(server, place, part, there, name)

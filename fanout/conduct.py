@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fanout import jobs
@@ -16,19 +16,21 @@ from fanout.loop import Loop
 from fanout.merge import Merge
 from fanout.partition import partition
 from fanout.policy import Policy
-from fanout.roster import Choice, Roster, Sharing
+from fanout.roster import Choice, Roster, write_down
+from fanout.survey import Survey
 from fanout.voices import Journal, NoJournal
 from fanout.workplace import THIS_MACHINE, Workplace
 from workers.access import ANYBODY, Access
 from workers.causes import Cause
 from workers.child import is_worker
-from workers.messages import MAX_RESULT, Begin, Error, Job, ListMailboxes, Names, OnLeak, Recording
+from workers.messages import MAX_RESULT, Begin, Error, Job, OnLeak, Recording
 from workers.servers import server_at
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
+    from fanout.events import Joined
     from fanout.ledger import Ledger
     from fanout.loop import Decisions
     from fanout.partition import Partition
@@ -41,11 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Characters of a mailbox's name: an SMTP address has 320 at the most, a legacyExchangeDN may have more.
-LONGEST_NAME = 1024
-
-#: Names in one page of the ledger's roster.
-PAGE = 1000
+#: Which worker of the engine asks for the roster; it has ended before others are started.
+_ROSTER_WORKER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +109,6 @@ class Report:
     stopped_by: Error | Asked | None
 
 
-class EmptyRosterError(UsageError):
-    """No mailbox is left to visit."""
-
-
 class Conductor:
     """Leads a run, or the plan of one. A context manager: on leaving it no process is left."""
 
@@ -135,13 +130,13 @@ class Conductor:
     def __exit__(self, *_: object) -> None:
         self._engine.close()
 
-    def survey(self) -> tuple[Roster, Partition]:
+    def survey(self, patience: float | None = None) -> tuple[Roster, Partition]:  # noqa: ARG002 - there is no other server to begin with
         """List the roster into the ledger, and decide how it is cut.
 
         Raises UsageError for an empty roster and for a chunk or a concurrency above the capacity, CredentialsError when
         the server refuses the account, StoppedError when it can't be listed.
         """
-        return self._list(self._cut)
+        return self._list(partial(cut, self._workforce))
 
     def survey_capacity(self) -> tuple[Roster, int | None]:
         """List the roster into the ledger; how many of its mailboxes a session can hold, None for no ceiling.
@@ -151,40 +146,32 @@ class Conductor:
         return self._list(_capacity)
 
     def _list(self, decide: Callable[[Announced], T]) -> tuple[Roster, T]:
-        """The roster, and what is decided by what the server announces, before any name is listed."""
-        given, wanted = self._given()
-        with Listing(self._engine, begin_of(self._mailboxes, self._workforce, None), wanted) as listing:
-            announced = listing.announced()
-            self.capacity = announced.capacity
-            try:
-                decided = decide(announced)
-            except ValueError as error:
-                raise UsageError(str(error)) from error
-            roster = self._roster(announced, listing.names() if given is None else given)
+        """The roster, and what is decided by what the server announces."""
+        begin = begin_of(self._mailboxes, self._workforce, None)
+        survey = Survey(self._mailboxes, self._server, decide, partial(Listing, self._engine, _ROSTER_WORKER, begin))
+        survey.start()
+        while not survey.ended:
+            for event in self._engine.wait(None):
+                survey.hear(event)
+        if survey.error:
+            raise survey.error
+        self.capacity = survey.announced.capacity
+        roster = self._roster(survey)
         if not roster.count:
-            raise EmptyRosterError(
+            raise UsageError(
                 f"no mailbox is left to visit: there is none, or none was chosen, where the roster is {roster.source}"
             )
-        return roster, decided
+        return roster, decide(survey.announced)
 
-    def _given(self) -> tuple[Iterator[str] | None, ListMailboxes]:
-        """The names where they were given, and what a roster worker is asked for. Raises UsageError."""
-        mailboxes = self._mailboxes
-        if mailboxes.names is None:
-            if self._server.unlisted:
-                raise UsageError(self._server.unlisted)
-            return None, ListMailboxes(mailboxes.choice.names)
-        names = iter(mailboxes.names)
-        first = next(names, None)
-        if first is None:
-            return iter(()), ListMailboxes(Names.NONE)
-        return chain([first], names), ListMailboxes(Names.NONE, _one_line(first))
+    def _roster(self, survey: Survey) -> Roster:
+        source = self._mailboxes.names_from or survey.announced.source
+        if survey.numbered is not None:
+            return Roster(survey.numbered, source, self._computed_names, numbered=True)
+        count, whole = write_down(self._ledger, survey.names(), self._mailboxes.choice.shard)
+        return Roster(count, source, self._ledger.names, numbered=False, whole=whole)
 
-    def _cut(self, announced: Announced) -> Partition:
-        """How the roster is cut. Raises ValueError."""
-        force = self._workforce
-        check_concurrency(force.concurrency, announced)
-        return partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
+    def _computed_names(self, ordinals: range) -> list[str]:
+        return [self._server.address(ordinal) for ordinal in ordinals]
 
     def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Rest | None = None) -> Report:
         """Go through the roster, or through what is left `todo` of it.
@@ -196,38 +183,6 @@ class Conductor:
         dispatch = Dispatch(roster.count, how, force.workers, task.policy, left, lanes=force.concurrency)
         loop = Loop(dispatch, self._engine, [begin_of(self._mailboxes, force, task)], roster, merge)
         return Report(roster, merge, lead(dispatch, loop, outlet))
-
-    def _roster(self, announced: Announced, names: Iterator[str]) -> Roster:
-        choice = self._mailboxes.choice
-        source = self._mailboxes.names_from or announced.source
-        if announced.numbered is not None and self._mailboxes.names is None and not choice.by_name:
-            count = choice.of_count(announced.numbered)
-            return Roster(count, source, self._computed_names, numbered=True)
-        wanted = choice.of(map(_one_line, names))
-        if choice.shard is None:
-            return Roster(self._write_down(wanted), source, self._ledger.names, numbered=False)
-        sharing = Sharing(choice.shard)
-        count = self._write_down_shard(sharing.of(wanted))
-        return Roster(count, source, self._ledger.names, numbered=False, whole=sharing.whole)
-
-    def _computed_names(self, ordinals: range) -> list[str]:
-        return [self._server.address(ordinal) for ordinal in ordinals]
-
-    def _write_down(self, names: Iterator[str]) -> int:
-        """Put the names into the ledger, by pages; returns how many there are."""
-        count = 0
-        while page := list(islice(names, PAGE)):
-            self._ledger.add_names(page)
-            count += len(page)
-        return count
-
-    def _write_down_shard(self, names: Iterator[tuple[int, str]]) -> int:
-        """The same with the names of a shard, and their places in the whole."""
-        count = 0
-        while page := list(islice(names, PAGE)):
-            self._ledger.add_names([name for _, name in page], [place for place, _ in page])
-            count += len(page)
-        return count
 
 
 def begin_of(mailboxes: Mailboxes, force: Workforce, task: Task | None) -> Begin:
@@ -288,6 +243,12 @@ def _check_workforce(force: Workforce) -> None:
         raise UsageError(f"there is no start method {force.start_method!r}; there are fork and spawn")
 
 
+def cut(force: Workforce, announced: Announced) -> Partition:
+    """How the mailboxes of a server are cut for so many workers. Raises ValueError."""
+    check_concurrency(force.concurrency, announced)
+    return partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)
+
+
 def _capacity(announced: Announced) -> int | None:
     """How many mailboxes a session holds. Raises ValueError when that is none."""
     if announced.capacity == 0:
@@ -308,16 +269,6 @@ def _is_count(number: object) -> bool:
     return type(number) is int and number >= 1
 
 
-def _one_line(name: object) -> str:
-    """The name, which the ledger keeps in a line. Raises UsageError for one that is none."""
-    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
-        shown = repr(name) if len(repr(name)) < 80 else f"{name!r:.80}..."
-        raise UsageError(
-            f"{shown} can't be the name of a mailbox: a name is one line of text, {LONGEST_NAME:,} characters at the most"
-        )
-    return name
-
-
 @dataclass(frozen=True, slots=True)
 class Outlet:
     """Where a run is heard of, beside its ledger."""
@@ -326,3 +277,5 @@ class Outlet:
     sink: Sink | None = None
     helm: Helm = UNSTEERED
     journal: Journal = field(default_factory=NoJournal)
+    #: Is told of each server that joins late, or can't.
+    joined: Callable[[str, Joined], object] = lambda _, __: None

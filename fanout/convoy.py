@@ -1,44 +1,52 @@
-"""A run over several servers, from its plan to its report: one roster of all, server by server, and a dispatch for each.
+"""A run over several servers, from its plan to its report: one roster of all, and a dispatch for each.
 
-Rosters are listed one after another, each as for a run over that server alone, before the first mailbox is opened. A server that
-can't be asked is left out, and said: the others are gone through without it.
+All servers are asked at the same time. The run begins with those that have said what they have in good time, in the order in which
+they are named; any other one joins it when it has, and its mailboxes then come behind the others. A server that can't be asked is left
+out, and said. So one that is down or slow holds up nobody.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from fanout import jobs
-from fanout.conduct import PAGE, Conductor, EmptyRosterError, Mailboxes, Report, begin_of, check, lead
+from fanout.conduct import Conductor, Mailboxes, Report, begin_of, check, cut, lead
 from fanout.dispatch import Dispatch
 from fanout.errors import CredentialsError, StoppedError, UsageError
-from fanout.ledger import TemporaryLedger
-from fanout.legs import Legs
-from fanout.loop import Loop
+from fanout.events import Joined
+from fanout.legs import Awaited, Legs
+from fanout.listing import Listing
+from fanout.loop import Loop, clock
 from fanout.merge import Merge
 from fanout.partition import ByServer, Cut, Fixed
-from fanout.roster import Leg, Roster, Sharing, digest_of
+from fanout.roster import Leg, Roster, Whole, written_leg
+from fanout.survey import Survey, Surveys
 from fanout.work import Todo
 from fanout.workplace import THIS_MACHINE
 from workers.access import ANYBODY
 from workers.causes import Cause
-from workers.messages import Error, Recording
+from workers.messages import Error
 from workers.servers import scheme_of
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Container
 
     from fanout.conduct import Outlet, Task, Workforce
+    from fanout.errors import FanoutError
+    from fanout.events import Event
     from fanout.ledger import Ledger
     from fanout.partition import Partition
     from fanout.work import Rest
     from fanout.workplace import Workplace
+
+#: Seconds that a run waits at most, when one server has said what it has, for the others to say it, too: they then stand in its
+#: roster in the order in which they are named.
+PATIENCE = 5.0
 
 #: How nothing is cut.
 _NOTHING = Fixed(1)
@@ -53,14 +61,13 @@ class Convoy:
         """Nothing is started yet. Raises UsageError for URLs or a number of workers that can't be used."""
         self._mailboxes = mailboxes
         self._alone = _alone(mailboxes)
-        for each in self._alone:
-            check(each, workforce)
+        self._servers = [check(each, workforce) for each in self._alone]
         self._workforce = workforce
         self._ledger = ledger
         #: Mailboxes that a session of any of the servers can hold, known when the roster is; None for no ceiling.
         self.capacity: int | None = None
-        self._workplace = workplace
         self._engine = workplace.engine(replace(workforce, workers=workforce.workers * len(self._alone)))
+        self._surveys = Surveys(self._engine, clock())
 
     def __enter__(self) -> Self:
         return self
@@ -68,41 +75,59 @@ class Convoy:
     def __exit__(self, *_: object) -> None:
         self._engine.close()
 
-    def survey(self) -> tuple[Roster, Partition]:
-        """List the rosters into the ledger, one behind the other, and decide how each is cut.
+    def survey(self, patience: float | None = None, among: Container[str] | None = None) -> tuple[Roster, ByServer]:
+        """List the rosters into the ledger, and decide how each is cut.
 
-        Raises UsageError for rosters that are all empty, and for a chunk or a concurrency above a capacity; StoppedError, or
-        CredentialsError, when no server can be asked.
+        `patience`: seconds, at most, from when one server has said what it has; who has not by then is awaited. None waits for
+        all. `among`: the servers to be asked, the others are awaited; None for all. Raises UsageError for rosters that are all
+        empty, and for a chunk or a concurrency above a capacity; StoppedError, or CredentialsError, when no server can be asked.
         """
-        shard = self._mailboxes.choice.shard
-        listing = _Rosters(self._ledger, Sharing(shard) if shard else None)
-        cuts = [self._survey_one(each, listing) for each in self._alone]
+        for place, each in enumerate(self._alone):
+            if among is None or each.server in among:
+                self._ask(place, each)
+        self._surveys.wait(patience)
+        cuts, legs = self._heard()
         _check_asked(cuts)
-        unlisted = tuple(cut.server for cut in cuts if cut.why and cut.server not in listing.servers)
-        if not listing.count and not unlisted:
+        listed = {leg.server for leg in legs}
+        unlisted = tuple(cut.server for cut in cuts if cut.server not in listed)
+        count = sum(leg.count for leg in legs)
+        if not count and not unlisted:
             raise UsageError("no mailbox is left to visit: the servers, and what was chosen of them, give none")
-        return listing.roster(self._mailboxes.names_from, unlisted), ByServer(tuple(cuts))
+        source = self._mailboxes.names_from or f"listed by {len(legs)} server{'s' if len(legs) > 1 else ''}"
+        names, whole = self._ledger.names, Whole.of(legs)
+        roster = Roster(count, source, names, numbered=False, whole=whole, legs=tuple(legs), unlisted=unlisted)
+        return roster, ByServer(tuple(cuts))
 
-    def _survey_one(self, mailboxes: Mailboxes, listing: _Rosters) -> Cut:
-        """List one server's mailboxes into a file of its own first: one that breaks off leaves nothing in the ledger."""
-        scratch, server = TemporaryLedger(Recording.RESULTS), mailboxes.server
-        with closing(scratch), Conductor(mailboxes, self._workforce, scratch, self._workplace) as conductor:
-            try:
-                roster, how = conductor.survey()
-            except EmptyRosterError:
-                return Cut(server, listing.add(server, iter(())), _NOTHING)
-            except (CredentialsError, StoppedError) as error:
-                return Cut(server, self._add_given(mailboxes, listing), None, _error(error))
-            ceilings = [each for each in (self.capacity, conductor.capacity) if each is not None]
-            self.capacity = min(ceilings, default=None)
-            return Cut(server, listing.add(server, _names(roster)), how)
+    def _heard(self) -> tuple[list[Cut], list[Leg]]:
+        """What is known of each server by now; its mailboxes are put into the ledger."""
+        cuts: list[Cut] = []
+        legs: list[Leg] = []
+        for place, each in enumerate(self._alone):
+            survey, count = self._surveys.of(place), 0
+            if survey and survey.has_names:
+                legs.append(self._written(each.server, legs[-1].ordinals.stop if legs else 0, survey))
+                count = legs[-1].count
+            cuts.append(Cut(each.server, count, *self._decided(survey)))
+        return cuts, legs
 
-    def _add_given(self, mailboxes: Mailboxes, listing: _Rosters) -> int:
-        """Add the mailboxes of a server that can't be asked, as far as they are known; how many."""
-        names_on = self._mailboxes.names_on
-        if names_on is None:
-            return 0
-        return listing.add(mailboxes.server, mailboxes.choice.of(names_on(mailboxes.server)))
+    def _ask(self, place: int, mailboxes: Mailboxes) -> None:
+        """Begin to ask a server. Its roster worker is the first of its workers, of which none has begun."""
+        listing = partial(Listing, self._engine, place, begin_of(mailboxes, self._workforce, None))
+        self._surveys.begin(place, Survey(mailboxes, self._servers[place], partial(cut, self._workforce), listing))
+
+    def _written(self, server: str, first: int, survey: Survey) -> Leg:
+        """Put the mailboxes of a server into the ledger, from the ordinal `first` on."""
+        return written_leg(self._ledger, server, first, survey.names(), self._mailboxes.choice.shard)
+
+    def _decided(self, survey: Survey | None) -> tuple[Partition | None, Error | None]:
+        """How the mailboxes of a server are cut, and why it is left out; neither as long as it is awaited."""
+        if survey is None or not survey.ended:
+            return None, None
+        if survey.error:
+            return None, _error(survey.error)
+        announced = survey.announced
+        self.capacity = min((each for each in (self.capacity, announced.capacity) if each is not None), default=None)
+        return cut(self._workforce, announced), None
 
     def run(self, task: Task, roster: Roster, how: Partition, outlet: Outlet, todo: Rest | None = None) -> Report:
         """Go through the rosters at the same time, or through what is left `todo` of them.
@@ -110,63 +135,81 @@ class Convoy:
         Raises UsageError when workers can't have the job, StoppedError when the ledger or the sink takes no more.
         """
         assert isinstance(how, ByServer)
+        for place, each in enumerate(how.cuts):
+            if each.is_awaited and place not in self._surveys.under_way:
+                alone = self._alone[place]
+                self._ask(place, replace(alone, names=()) if roster.leg(each.server) else alone)
         merge = Merge(self._ledger, roster, outlet.sink, jobs.marks(task.job).totals)
-        legs = {leg.server: leg for leg in roster.legs}
-        dispatches = [self._dispatch(cut, legs.get(cut.server), task, todo) for cut in how.cuts]
-        decisions = Legs(self._mailboxes.servers, dispatches)
+        crew = _Crew(self._workforce, task, todo)
+        legs = [crew.leg_of(each, roster.leg(each.server)) for each in how.cuts]
+        decisions = Legs(self._mailboxes.servers, legs, crew.joined)
         begins = [
             msgspec.structs.replace(begin_of(each, self._workforce, task), tells_server=True) for each in self._alone
         ]
-        loop = Loop(decisions, self._engine, begins, roster, merge)
+        ear = partial(self._hear, roster, outlet.joined)
+        loop = Loop(decisions, self._engine, begins, roster, merge, ear)
         return Report(roster, merge, lead(decisions, loop, outlet))
 
-    def _dispatch(self, cut: Cut, leg: Leg | None, task: Task, todo: Rest | None) -> Dispatch:
-        """Who decides for a server; for one that can't be asked it has been decided."""
-        force, ordinals = self._workforce, leg.ordinals if leg else range(0)
+    def _hear(self, roster: Roster, tell: Callable[[str, Joined], object], events: list[Event]) -> list[Event]:
+        """Take out of the events what concerns roster workers; put in which servers have joined by it."""
+        if not self._surveys.under_way:
+            return events
+        rest: list[Event] = []
+        for event in events:
+            place = self._surveys.hear(event)
+            if place is None:
+                rest.append(event)
+            elif survey := self._surveys.ended.get(place):
+                joined = self._join(place, survey, roster)
+                tell(self._alone[place].server, joined)
+                rest.append(joined)
+        return rest
+
+    def _join(self, place: int, survey: Survey, roster: Roster) -> Joined:
+        """Take a server into the run that has said late what it has."""
+        server = self._alone[place].server
+        leg = roster.leg(server)
+        if leg is None and survey.has_names:
+            leg = self._written(server, roster.count, survey)
+            roster.join(leg)
+            self._ledger.grow(roster)
+        known = leg.ordinals if leg else range(0)
+        return Joined(place, known.start, len(known), *self._decided(survey))
+
+
+class _Crew:
+    """Who decides for the servers, each for its own."""
+
+    def __init__(self, force: Workforce, task: Task, todo: Rest | None) -> None:
+        self._force = force
+        self._task = task
+        self._todo = todo
+
+    def leg_of(self, cut: Cut, leg: Leg | None) -> Dispatch | Awaited:
+        """The leg of a server; for one that can't be asked it has been decided."""
+        ordinals = leg.ordinals if leg else range(0)
+        if cut.is_awaited:
+            return Awaited(self._force.workers, len(ordinals), len(ordinals) - self._left(ordinals).count)
+        return self._dispatch(ordinals, cut.how, cut.why)
+
+    def joined(self, event: Joined) -> Dispatch:
+        return self._dispatch(range(event.first, event.first + event.count), event.how, event.why)
+
+    def _dispatch(self, ordinals: range, how: Partition | None, why: Error | None) -> Dispatch:
         dispatch = Dispatch(
             len(ordinals),
-            cut.how or _NOTHING,
-            force.workers,
-            task.policy,
-            todo.within(ordinals) if todo else Todo([ordinals], len(ordinals)),
-            lanes=force.concurrency,
+            how or _NOTHING,
+            self._force.workers,
+            self._task.policy,
+            self._left(ordinals),
+            lanes=self._force.concurrency,
             first=ordinals.start,
         )
-        dispatch.stopped_by = cut.why
+        dispatch.stopped_by = why
         return dispatch
 
-
-class _Rosters:
-    """The rosters of several servers, as they come together in a ledger."""
-
-    def __init__(self, ledger: Ledger, sharing: Sharing | None) -> None:
-        self._ledger = ledger
-        self._sharing = sharing
-        self._legs: list[Leg] = []
-        self.count = 0
-
-    @property
-    def servers(self) -> set[str]:
-        return {leg.server for leg in self._legs}
-
-    def add(self, server: str, names: Iterator[str]) -> int:
-        """Write down the names of the next server, or of a shard of them, by pages; how many there are."""
-        first = self.count
-        placed = self._sharing.of(names) if self._sharing else ((None, name) for name in names)
-        while page := list(islice(placed, PAGE)):
-            addresses = [name for _, name in page]
-            places = [place for place, _ in page if place is not None]
-            self._ledger.add_names(addresses, places or None)
-            self.count += len(page)
-        digest = digest_of(self._ledger.names, range(first, self.count))
-        self._legs.append(Leg(server, first, self.count - first, digest))
-        return self.count - first
-
-    def roster(self, names_from: str, unlisted: tuple[str, ...]) -> Roster:
-        whole = self._sharing.whole if self._sharing else None
-        source = names_from or f"listed by {len(self._legs)} server{'s' if len(self._legs) > 1 else ''}"
-        legs = tuple(self._legs)
-        return Roster(self.count, source, self._ledger.names, numbered=False, whole=whole, legs=legs, unlisted=unlisted)
+    def _left(self, ordinals: range) -> Todo:
+        return self._todo.within(ordinals) if self._todo else Todo([ordinals], len(ordinals))
 
 
 def _alone(mailboxes: Mailboxes) -> list[Mailboxes]:
@@ -199,15 +242,10 @@ def _has_accounts(server: str) -> bool:
         raise UsageError(str(error)) from error
 
 
-def _names(roster: Roster) -> Iterator[str]:
-    for first in range(0, roster.count, PAGE):
-        yield from roster.names(range(first, min(first + PAGE, roster.count)))
-
-
-def _error(error: CredentialsError | StoppedError) -> Error:
+def _error(error: FanoutError) -> Error:
     """Why a server is left out."""
-    cause = Cause.CREDENTIALS if isinstance(error, CredentialsError) else Cause.UNREACHABLE
-    return Error(type(error).__name__, str(error), cause)
+    causes = {CredentialsError: Cause.CREDENTIALS, StoppedError: Cause.UNREACHABLE}
+    return Error(type(error).__name__, str(error), causes.get(type(error), Cause.SERVER))
 
 
 def _check_asked(cuts: list[Cut]) -> None:

@@ -40,6 +40,7 @@ from fanout.events import (
     Event,
     Heard,
     Interrupted,
+    Joined,
     Keep,
     KillWorker,
     Looked,
@@ -147,7 +148,7 @@ class Dispatch:
                 wake = time
         return wake
 
-    def handle(self, event: Event, now: float) -> list[Command]:
+    def handle(self, event: Event, now: float) -> list[Command]:  # noqa: C901 - a case for each kind of event
         """The commands that an event asks for, in the order in which they are to be performed.
 
         Raises RuntimeError for an event that cannot be (a worker speaks that has no process), and changes nothing.
@@ -167,6 +168,8 @@ class Dispatch:
                 return self._close(event)
             case Paused() | Continued() | Resized():
                 return self._steer(event, now)
+            case Joined():
+                raise RuntimeError("one server decides for itself alone: no other one can join it")
             case _:
                 assert_never(event)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fanout.partition import Partition
 from workers.messages import Chunk, Error, Found, Leaked, Printed, ToParent
 
 
@@ -104,7 +105,20 @@ class Resized(_Fact, frozen=True):
     workers: int
 
 
-Event = Begun | Heard | Babbled | Ended | Looked | Interrupted | Closed | Paused | Continued | Resized
+class Joined(_Fact, frozen=True):
+    """Of several servers, one that was still being asked when the run began has said what it has, or can't be asked."""
+
+    #: Which of the servers, by its place among them.
+    place: int
+    #: The ordinal of its first mailbox, and how many there are.
+    first: int
+    count: int
+    #: How they are cut; None where it is left out, and why it is.
+    how: Partition | None
+    why: Error | None = None
+
+
+Event = Begun | Heard | Babbled | Ended | Looked | Interrupted | Closed | Paused | Continued | Resized | Joined
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

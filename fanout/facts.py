@@ -6,7 +6,6 @@ Never a secret: what is told here are the words of the command line, and none of
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import platform
 import re
@@ -26,7 +25,7 @@ from fanout.code import code_of
 from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.errors import StoppedError
 from fanout.events import Closed, Interrupted
-from fanout.roster import Choice, digest_of
+from fanout.roster import Choice
 from fanout.sitting import Sitting
 from fanout.window import Window
 from workers.access import Access
@@ -67,7 +66,7 @@ def begin(
     `capacity`: mailboxes that a session can hold.
     """
     mailboxes, task = intent.mailboxes, intent.task
-    code, names = code_of(task.job), digest(roster)
+    code, names = code_of(task.job), roster.digest
     file.tell(
         job=jobs.name(task.job),
         job_source=jobs.source(task.job),
@@ -76,12 +75,9 @@ def begin(
         options=task.options,
         server=", ".join(mailboxes.servers),
         servers=mailboxes.servers if mailboxes.others else None,
-        legs=msgspec.to_builtins(roster.legs),
-        unlisted=roster.unlisted,
         access=msgspec.to_builtins(msgspec.structs.replace(mailboxes.access, password="")),
-        roster={"count": roster.count, "source": roster.source, "numbered": roster.numbered},
+        **roster.facts,
         roster_digest=names,
-        whole=msgspec.to_builtins(roster.whole),
         capacity=capacity,
         names_from=mailboxes.names_from if mailboxes.names is not None or mailboxes.names_on else None,
         choice=msgspec.to_builtins(mailboxes.choice),
@@ -126,18 +122,6 @@ def sitting(job_hash: str | None, roster_digest: str) -> Sitting:
         job_hash=job_hash,
         roster_digest=roster_digest,
     )
-
-
-def digest(roster: Roster) -> str:
-    """SHA-256 of a roster, in hex: over its names, or, where they are computed, over how many there are and of what.
-
-    Of several servers it is that of their digests.
-    """
-    if roster.legs:
-        return hashlib.sha256("".join(f"{leg.digest}\n" for leg in roster.legs).encode()).hexdigest()
-    if roster.numbered:
-        return hashlib.sha256(f"{roster.count}\n{roster.source}\n".encode()).hexdigest()
-    return digest_of(roster.names, range(roster.count))
 
 
 def end(file: RunFile, report: Report) -> None:

@@ -60,6 +60,10 @@ class Ledger(Protocol):
         """The names of neighbours in the roster."""
         ...
 
+    def grow(self, roster: Roster) -> None:
+        """Take that the roster has more mailboxes than when the run began, of which the names were taken already."""
+        ...
+
     def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:
         """Take mailboxes that are done."""
         ...
@@ -153,6 +157,9 @@ class TemporaryLedger:
             names += self._read(page).decode().split("\n")[start : start + len(ordinals) - len(names)]
             place += 1
         return names
+
+    def grow(self, roster: Roster) -> None:
+        """Nobody asks it how many there are."""
 
     def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:  # noqa: ARG002 - nobody asks when
         self._done.append(self._append(found.first, found.count, attempts, found.lines))

@@ -6,12 +6,15 @@ server that is down or slow holds up nobody. All that is decided here is whom an
 Workers have two numbers. To its dispatch a worker is one of that server's, from 0 on; to everybody else worker `n` of server
 `i` of `k` is `n * k + i`, so that a server may be given more workers, and none of another server changes its number.
 
+One that was still being asked for its mailboxes when the run began is awaited, and joins the others when it has said what it has.
+
 A server that is given up (it is gone, it refuses the account, too much failed) ends alone: its workers are killed, and what they
 were at is left. One whose mailboxes all have their outcome lets its workers go, and the sessions that they hold.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
@@ -20,13 +23,20 @@ from fanout.crew import State
 from fanout.endings import GivenUp, given_up
 from fanout.events import (
     Babbled,
+    Begun,
+    Closed,
+    Continued,
     DumpStacks,
     Ended,
     Heard,
+    Interrupted,
+    Joined,
     Keep,
     KillWorker,
     Looked,
     Note,
+    Paused,
+    Resized,
     Retry,
     Risk,
     Safe,
@@ -36,28 +46,81 @@ from fanout.events import (
     StopWorker,
     TerminateWorker,
 )
-from fanout.staff import Standing
+from fanout.policy import ORDINARY
+from fanout.staff import Staff, Standing
 from workers.messages import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fanout.dispatch import Dispatch
     from fanout.events import Command, Event, Reading
     from fanout.staff import Asked
 
 
+class Awaited:
+    """Stands for the dispatch of a server that has not said yet what it has. It remembers what that has missed."""
+
+    def __init__(self, workers: int, count: int = 0, settled: int = 0) -> None:
+        """`count`: its mailboxes, where they are known, and how many of them are `settled`."""
+        self.count = count
+        self.settled = settled
+        self.failed = 0
+        self.states: list[State] = []
+        #: What asked the run to end before the server had said anything.
+        self.stopped_by: Error | Asked | None = None
+        self._workers = workers
+        self._staff = Staff(workers, ORDINARY)
+
+    @property
+    def finished(self) -> bool:
+        return self.stopped_by is not None
+
+    @property
+    def standing(self) -> Standing:
+        return self._staff.standing(under_way=0)
+
+    def wake_at(self, now: float) -> float:  # noqa: ARG002 - a dispatch is asked so
+        return math.inf
+
+    def handle(self, event: Event, now: float) -> list[Command]:  # noqa: ARG002
+        match event:
+            case Interrupted() | Closed():
+                self.stopped_by = event
+            case Paused() | Continued() | Resized():
+                self._staff.steer(event)
+            case _:
+                pass
+        return []
+
+    @property
+    def missed(self) -> list[Event]:
+        """What the dispatch is to be told first. One that is paused begins when it is continued, one that is resized by that."""
+        paused: list[Event] = [Paused()] if self._staff.paused else []
+        resized: list[Event] = [Resized(self._staff.wanted)] if self._staff.wanted != self._workers else []
+        return [*paused, *resized] or [Begun()]
+
+
 class Legs:
     """A run's decisions, from Begun to the last mailbox of the last server."""
 
-    def __init__(self, servers: Sequence[str], legs: Sequence[Dispatch]) -> None:
-        """`servers`: their names, for people, in the order of the legs. A leg that is finished already is passed over."""
+    def __init__(
+        self, servers: Sequence[str], legs: Sequence[Dispatch | Awaited], leg_of: Callable[[Joined], Dispatch]
+    ) -> None:
+        """`servers`: their names, for people, in the order of the legs. A leg that is finished already is passed over.
+
+        `leg_of` makes the leg of a server that was awaited.
+        """
         self._servers = servers
-        self._legs = legs
+        self._legs = [*legs]
+        self._leg_of = leg_of
         #: Those that go on, by their place.
         self._open = {place: leg for place, leg in enumerate(legs) if not leg.finished}
-        #: Mailboxes of the roster.
-        self.count = sum(leg.count for leg in legs)
+
+    @property
+    def count(self) -> int:
+        """Mailboxes of the roster, as far as it is known."""
+        return sum([leg.count for leg in self._legs])
 
     @property
     def settled(self) -> int:
@@ -126,11 +189,25 @@ class Legs:
             case Heard() | Babbled() | Ended():
                 number, place = divmod(event.worker, len(self._legs))
                 return [*self._told(place, msgspec.structs.replace(event, worker=number), now)]
+            case Joined():
+                return [*self._join(event, now)]
             case Looked(readings):
                 looks = [(place, Looked([*self._readings(place, readings)])) for place in self._open]
                 return [command for place, looked in looks for command in self._told(place, looked, now)]
             case _:  # what concerns the run concerns each server
                 return [command for place in [*self._open] for command in self._told(place, event, now)]
+
+    def _join(self, event: Joined, now: float) -> Iterator[Command]:
+        """Have the dispatch of a server begin that was awaited; unless the run was asked to end meanwhile."""
+        awaited = self._open.get(event.place)
+        if not isinstance(awaited, Awaited):
+            return
+        leg = self._legs[event.place] = self._open[event.place] = self._leg_of(event)
+        if leg.finished:
+            del self._open[event.place]
+            return
+        for missed in awaited.missed:
+            yield from self._told(event.place, missed, now)
 
     def _told(self, place: int, event: Event, now: float) -> Iterator[Command]:
         """Tell a leg of an event, unless it has ended; what it wants done, by the numbers that workers have outside."""

@@ -133,6 +133,8 @@ class Lives:
             yield Standing(worker, life.number, life.pid, state, seen.open, seen.rss, ordinal, since, now)
 
     def _look(self, reading: Reading, now: float) -> None:
+        if reading.worker not in self._seen:  # a roster worker, which visits nothing
+            return
         life, before = self._latest[reading.worker], self._seen[reading.worker].at
         at = {spot.at: before.get(spot.at, now) for spot in reading.spots if spot.at is not None}
         is_open = sum(1 + spot.ahead for spot in reading.spots if spot.at is not None)

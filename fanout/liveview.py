@@ -34,7 +34,7 @@ class LiveView:
         self._note = ""
         self._due: float | None = None
 
-    def show(self, now: float, settled: int, failed: int) -> None:
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:  # noqa: ARG002 - the roster knows it
         if self._due is None:
             self._due = now + FIRST
         if now < self._due:

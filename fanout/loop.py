@@ -10,6 +10,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, assert_never
@@ -45,7 +46,7 @@ from fanout.voices import NoJournal
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from fanout.control import Call
@@ -64,6 +65,10 @@ COMMIT_SECONDS = 1.0
 
 #: What asks a run to end: a terminal that is closed, too.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+#: Takes what happened, and gives on what concerns the run.
+Ear = Callable[[list[Event]], list[Event]]
 
 
 class Engine(Protocol):
@@ -111,22 +116,33 @@ class Decisions(Protocol):
     def handle(self, event: Event, now: float) -> list[Command]: ...
 
 
+def _all(events: list[Event]) -> list[Event]:
+    return events
+
+
 class Loop:
     """One run, from the first worker to the last mailbox."""
 
-    def __init__(
-        self, dispatch: Decisions, engine: Engine, begins: Sequence[Begin], roster: Roster, merge: Merge
+    def __init__(  # noqa: PLR0913 - each is a part of its own
+        self,
+        dispatch: Decisions,
+        engine: Engine,
+        begins: Sequence[Begin],
+        roster: Roster,
+        merge: Merge,
+        ear: Ear = _all,
     ) -> None:
-        """`begins`: what the workers of each server are told first."""
+        """`begins`: what the workers of each server are told first. `ear`: hears first what the engine tells."""
         self._dispatch = dispatch
         self._engine = engine
         self._begins = begins
         self._roster = roster
         self._merge = merge
+        self._ear = ear
         self._journal: Journal = NoJournal()
         self._calendar: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._lives = Lives(merge.before.sitting, merge.before.lives)
-        self._clock = _clock()
+        self._clock = clock()
 
     def run(self, progress: Progress, helm: Helm, journal: Journal) -> None:
         """Go on until every mailbox is settled or something stops the run; commit what was settled in any case."""
@@ -138,14 +154,14 @@ class Loop:
             while True:
                 now = self._clock()
                 self._handle(events, now)
-                progress.show(now, dispatch.settled, self._merge.failed)
+                progress.show(now, dispatch.settled, self._merge.failed, dispatch.count)
                 if dispatch.finished:
                     break
                 if now - committed >= COMMIT_SECONDS:
                     self._commit(now)
                     committed = now
                 look_at = min(look_at, dispatch.wake_at(now))
-                events = engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now))
+                events = self._ear(engine.wait(max(0.0, min(look_at, committed + COMMIT_SECONDS) - now)))
                 if caught:
                     events += self._interrupts(caught, progress)
                 looked = self._clock() >= look_at
@@ -259,7 +275,7 @@ class Loop:
                 assert_never(command)
 
 
-def _clock() -> Callable[[], float]:
+def clock() -> Callable[[], float]:
     """Seconds since the epoch as they are now, and from now on monotonic: a clock that is set changes nothing here."""
     offset = time.time() - time.monotonic()  # noqa: TID251 - the one look at the clock on the wall
     return lambda: time.monotonic() + offset

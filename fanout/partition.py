@@ -77,9 +77,14 @@ class Cut:
 
     server: str
     count: int
-    #: None where the server can't be asked what a session of it holds, and why it can't.
+    #: None where it is not known what a session of the server holds: it can't be asked, for this reason, or is still awaited.
     how: Partition | None
     why: Error | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the server is still being asked."""
+        return self.how is None and self.why is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,16 +42,15 @@ class Figures(msgspec.Struct, frozen=True):
 class Occasions:
     """Times to say something, with the figures to be said."""
 
-    def __init__(self, count: int, first: float = FIRST, growth: float = GROWTH) -> None:
+    def __init__(self, first: float = FIRST, growth: float = GROWTH) -> None:
         """`first`: seconds until the first one; each further interval is `growth` times as long, up to the longest."""
-        self._count = count
         self._interval = first
         self._growth = growth
         self._begun: float | None = None
         self._before = 0  # what was settled when it began, by whoever worked on the run earlier
         self._next = 0.0
 
-    def due(self, now: float, settled: int, failed: int) -> Figures | None:
+    def due(self, now: float, settled: int, failed: int, count: int) -> Figures | None:
         """The figures, when it is time; else None."""
         if self._begun is None:
             self._begun, self._next, self._before = now, now + self._interval, settled
@@ -59,14 +58,17 @@ class Occasions:
             return None
         self._interval = min(self._interval * self._growth, LONGEST)
         self._next = now + self._interval
-        return Figures(settled, self._count, failed, (settled - self._before) / (now - self._begun))
+        return Figures(settled, count, failed, (settled - self._before) / (now - self._begun))
 
 
 class Progress(Protocol):
     """Is shown where a run stands, often."""
 
-    def show(self, now: float, settled: int, failed: int) -> None:
-        """`now`: seconds since the epoch, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed."""
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:
+        """`now`: seconds since the epoch, monotonic. `settled`: mailboxes that have their outcome, `failed` of them failed.
+
+        `count`: how many there are, which may grow where there are several servers.
+        """
         ...
 
     def draining(self) -> None:
@@ -77,7 +79,7 @@ class Progress(Protocol):
 class Silent:
     """Says nothing."""
 
-    def show(self, now: float, settled: int, failed: int) -> None:
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:
         """Nothing to be seen."""
 
     def draining(self) -> None:
@@ -87,12 +89,12 @@ class Silent:
 class Lines:
     """Says a line when it is time."""
 
-    def __init__(self, count: int, say: Callable[[str], object]) -> None:
-        self._occasions = Occasions(count)
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._occasions = Occasions()
         self._say = say
 
-    def show(self, now: float, settled: int, failed: int) -> None:
-        if figures := self._occasions.due(now, settled, failed):
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:
+        if figures := self._occasions.due(now, settled, failed, count):
             self._say(figures.words)
 
     def draining(self) -> None:

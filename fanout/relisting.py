@@ -1,6 +1,6 @@
 """What the servers of a run list today, beside what its run file has. The names in the file stand in any case.
 
-Of several servers, one that could not be listed before may be now: its mailboxes then come into the file, behind the others'.
+Of several servers, those are asked here that were listed before; the others are awaited, and join the run when it goes on.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from fanout import facts
-from fanout.convoy import conductor_of
+from fanout.conduct import Conductor
+from fanout.convoy import PATIENCE, Convoy
 from fanout.ledger import TemporaryLedger
-from fanout.roster import Choice, Leg
+from fanout.roster import Choice
 from workers.messages import Recording
 
 if TYPE_CHECKING:
@@ -45,17 +43,28 @@ class Seen:
 def relist(file: RunFile, kept: Roster, intent: Intent, workplace: Workplace) -> Seen:
     """Ask the servers again. `kept`: the roster as the file has it. Raises what a survey raises.
 
-    New mailboxes, and what is told of servers, belong to the next commit.
+    What is told of them in the file belongs to the next commit.
     """
     mailboxes = _as_given(intent.mailboxes, kept)
     scratch = TemporaryLedger(Recording.RESULTS)
-    with closing(scratch), conductor_of(mailboxes, intent.workforce, scratch, workplace) as conductor:
-        listed, how = conductor.survey()
+    with closing(scratch):
         if mailboxes.others:
-            changes = _changed_legs(kept, listed)
-            return Seen(how, facts.digest(replace(kept, legs=_take(file, kept, listed))), changes)
-        digest = facts.digest(listed)
+            with Convoy(mailboxes, intent.workforce, scratch, workplace) as convoy:
+                listed, by_server = convoy.survey(PATIENCE, {leg.server for leg in kept.legs})
+            return Seen(by_server, *_compared(file, kept, listed))
+        with Conductor(mailboxes, intent.workforce, scratch, workplace) as conductor:
+            listed, how = conductor.survey()
+        digest = listed.digest
         return Seen(how, digest, [] if digest == file.sittings()[-1].roster_digest else [_changed(kept.source)])
+
+
+def _compared(file: RunFile, kept: Roster, listed: Roster) -> tuple[str, list[str]]:
+    """The digest of several servers today, and which of them list other mailboxes; those that were not heard list the same."""
+    today = [listed.leg(leg.server) or leg for leg in kept.legs]
+    changes = [_changed(leg.server) for leg, now in zip(kept.legs, today, strict=True) if leg.digest != now.digest]
+    kept.legs = tuple(replace(leg, digest=now.digest) for leg, now in zip(kept.legs, today, strict=True))
+    file.grow(kept)
+    return kept.digest, changes
 
 
 def _as_given(mailboxes: Mailboxes, kept: Roster) -> Mailboxes:
@@ -66,27 +75,6 @@ def _as_given(mailboxes: Mailboxes, kept: Roster) -> Mailboxes:
     if mailboxes.names is not None:
         return replace(mailboxes, names=_names(kept, range(kept.count)), choice=Choice())
     return mailboxes
-
-
-def _changed_legs(kept: Roster, listed: Roster) -> list[str]:
-    """The servers that list other mailboxes than they did."""
-    today = {leg.server: leg.digest for leg in listed.legs}
-    return [_changed(leg.server) for leg in kept.legs if today.get(leg.server, leg.digest) != leg.digest]
-
-
-def _take(file: RunFile, kept: Roster, listed: Roster) -> tuple[Leg, ...]:
-    """Take the mailboxes of servers that were not listed before into the file; the legs that there are then."""
-    today, count = {leg.server: leg for leg in listed.legs}, kept.count
-    legs = [replace(leg, digest=today.get(leg.server, leg).digest) for leg in kept.legs]
-    for server in kept.unlisted:
-        if leg := today.get(server):
-            for page in _pages(leg.ordinals):
-                file.add_names(listed.names(page))
-            legs.append(replace(leg, first=count))
-            count += leg.count
-    unlisted = [server for server in kept.unlisted if server not in today]
-    file.tell(legs=msgspec.to_builtins(legs), unlisted=unlisted, roster=file.facts()["roster"] | {"count": count})
-    return tuple(legs)
 
 
 def _names(kept: Roster, ordinals: range) -> Iterator[str]:

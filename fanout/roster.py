@@ -12,16 +12,19 @@ import shlex
 from bisect import bisect_right
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import chain, islice
-from typing import TYPE_CHECKING
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from workers.messages import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from fanout.ledger import Ledger
 
-#: Names hashed at a time.
+#: Names hashed, or written down, at a time.
 PAGE = 1000
 
 
@@ -74,7 +77,7 @@ class Choice:
 
     def of(self, addresses: Iterable[str]) -> Iterator[str]:
         """The names that are wanted, of all shards."""
-        wanted: Iterator[str] = filter(self._fits, addresses)
+        wanted: Iterator[str] = filter(self.fits, addresses)
         if self.sample is not None:
             wanted = _sample(wanted, self.sample)
         return islice(wanted, self.limit)
@@ -88,7 +91,8 @@ class Choice:
         """How many of `count` mailboxes are wanted, where no name has to be looked at."""
         return count if self.limit is None else min(count, self.limit)
 
-    def _fits(self, address: str) -> bool:
+    def fits(self, address: str) -> bool:
+        """Whether its patterns let a name in."""
         name = address.lower()
         if self.include and not any(fnmatchcase(name, glob.lower()) for glob in self.include):
             return False
@@ -104,7 +108,7 @@ class Sharing:
         self._count = 0
 
     def of(self, addresses: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """The names of the shard, each with its place among all, those of earlier calls included."""
+        """The names of the shard, each with its place among all."""
         for address in addresses:
             place, self._count = self._count, self._count + 1
             self._hashed.update(f"{address}\n".encode("utf-8", "surrogateescape"))
@@ -123,6 +127,14 @@ class Whole:
 
     count: int
     digest: str
+
+    @classmethod
+    def of(cls, legs: Iterable[Leg]) -> Whole | None:
+        """What the shards of several servers are taken of, in whatever order these were listed; None where it is no shard."""
+        wholes = {leg.server: leg.whole for leg in legs if leg.whole}
+        told = "".join(f"{server}\n{wholes[server].digest}\n" for server in sorted(wholes))
+        count = sum(whole.count for whole in wholes.values())
+        return cls(count, hashlib.sha256(told.encode()).hexdigest()) if wholes else None
 
 
 def _sample(addresses: Iterable[str], size: int) -> Iterator[str]:
@@ -147,15 +159,17 @@ class Leg:
     count: int
     #: SHA-256 of their names, in hex.
     digest: str
+    #: What they are a shard of; None where they are all there are.
+    whole: Whole | None = None
 
     @property
     def ordinals(self) -> range:
         return range(self.first, self.first + self.count)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Roster:
-    """The mailboxes of a run, by ordinal."""
+    """The mailboxes of a run, by ordinal. Of several servers it grows, while the run goes on, when one of them has listed late."""
 
     count: int
     #: Where the names come from, and what that source cannot see.
@@ -180,6 +194,39 @@ class Roster:
             return None
         return self.legs[bisect_right(self.legs, ordinal, key=lambda leg: leg.first) - 1].server
 
+    def leg(self, server: str) -> Leg | None:
+        """The mailboxes of a server; None where they are not known yet."""
+        return next((leg for leg in self.legs if leg.server == server), None)
+
+    def join(self, leg: Leg) -> None:
+        """Take in the mailboxes of one more server, behind all others."""
+        self.legs += (leg,)
+        self.count += leg.count
+        self.whole = Whole.of(self.legs)
+        self.unlisted = tuple(server for server in self.unlisted if server != leg.server)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of it, in hex: over its names, or, where they are computed, over how many there are and of what.
+
+        Of several servers it is that of their digests.
+        """
+        if self.legs or self.unlisted:
+            return hashlib.sha256("".join(f"{leg.digest}\n" for leg in self.legs).encode()).hexdigest()
+        if self.numbered:
+            return hashlib.sha256(f"{self.count}\n{self.source}\n".encode()).hexdigest()
+        return digest_of(self.names, range(self.count))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run file tells of it, by the names of the facts."""
+        return {
+            "roster": {"count": self.count, "source": self.source, "numbered": self.numbered},
+            "legs": msgspec.to_builtins(self.legs),
+            "unlisted": self.unlisted,
+            "whole": msgspec.to_builtins(self.whole),
+        }
+
 
 def digest_of(names: Callable[[range], list[str]], ordinals: range) -> str:
     """SHA-256 of the names of some neighbours, in hex."""
@@ -188,3 +235,20 @@ def digest_of(names: Callable[[range], list[str]], ordinals: range) -> str:
         some = names(ordinals[first : first + PAGE])
         hashed.update("".join(f"{name}\n" for name in some).encode("utf-8", "surrogateescape"))
     return hashed.hexdigest()
+
+
+def write_down(ledger: Ledger, names: Iterable[str], shard: Shard | None) -> tuple[int, Whole | None]:
+    """Put names into a ledger, by pages: all, or those of a shard, with their places. How many, and what they are a shard of."""
+    count, sharing = 0, Sharing(shard) if shard else None
+    placed = sharing.of(names) if sharing else zip(repeat(0), names)
+    while page := list(islice(placed, PAGE)):
+        places, some = zip(*page, strict=True)
+        ledger.add_names(list(some), list(places) if sharing else None)
+        count += len(page)
+    return count, sharing.whole if sharing else None
+
+
+def written_leg(ledger: Ledger, server: str, first: int, names: Iterable[str], shard: Shard | None) -> Leg:
+    """Put the names of one server of several into a ledger, of which they are the next, from the ordinal `first` on."""
+    count, whole = write_down(ledger, names, shard)
+    return Leg(server, first, count, digest_of(ledger.names, range(first, first + count)), whole)

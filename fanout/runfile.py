@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from fanout.lives import Life, Stamp, Standing
     from fanout.locks import FileLock
+    from fanout.roster import Roster
     from workers.messages import Found
 
 #: Rows read at a time where a reading goes on while the run does.
@@ -129,6 +130,9 @@ class RunFile(DurableFile):
             start = max(ordinals.start - first, 0)
             names += addresses.split("\n")[start : ordinals.stop - first]
         return names
+
+    def grow(self, roster: Roster) -> None:
+        self.tell(**roster.facts, roster_digest=roster.digest)
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 

@@ -59,10 +59,10 @@ class Part:
         shard = intent.mailboxes.choice.shard
         if shard is None:
             raise UsageError(f"this is no shard of a run, it was begun without --shard: {file.path}")
-        if not Assembly.has_places(file):
+        if told["unlisted"]:
             raise UsageError(
-                f"a server of this run could not be listed when it was begun, so that nobody knows where its mailboxes stand "
-                f"among all: {file.path}"
+                f"nobody knows yet which mailboxes are on {', '.join(told['unlisted'])}: {file.path}; fanout resume lists "
+                "them as soon as the server answers"
             )
         return cls(file, told, intent, shard)
 
@@ -185,12 +185,12 @@ def _assemble(path: Path, parts: list[Part], changes: list[str]) -> None:
     totals = _totals(parts[0])
     merged = Assembly.create(path)
     try:
-        count = merged.take_roster([part.file for part in parts])
+        count = merged.take_roster([part.file for part in parts], parts[0].told["servers"] or ())
         for number, part in enumerate(parts):
             merged.take(number, part.file)
         merged.tell(**parts[0].told | _together(parts, count) | {"legs": msgspec.to_builtins(_legs(parts, merged))})
         merged.tell(**_folded(parts, totals))
-        digest = facts.digest(resume.roster(merged))
+        digest = resume.roster(merged).digest
         merged.tell(roster_digest=digest)
         sitting = facts.sitting(parts[0].file.sittings()[-1].job_hash, digest)
         merged.sit_down(msgspec.structs.replace(sitting, accepted=changes))
@@ -215,12 +215,12 @@ def _together(parts: list[Part], count: int) -> dict[str, object]:
 def _legs(parts: list[Part], merged: RunFile) -> list[Leg]:
     """The shares of the servers, where there are several: each has those that it has in the parts."""
     legs: list[Leg] = []
-    first = 0
-    for each in zip(*(part.told["legs"] for part in parts), strict=True):
-        ordinals = range(first, first + sum(leg["count"] for leg in each))
-        digest = digest_of(merged.names, ordinals)
-        legs.append(Leg(each[0]["server"], first, len(ordinals), digest))
-        first = ordinals.stop
+    for server in parts[0].told["servers"] or ():
+        shares = [leg for part in parts for leg in part.told["legs"] if leg["server"] == server]
+        first = legs[-1].ordinals.stop if legs else 0
+        ordinals = range(first, first + sum(share["count"] for share in shares))
+        whole = msgspec.convert(shares[0]["whole"], Whole | None)
+        legs.append(Leg(server, first, len(ordinals), digest_of(merged.names, ordinals), whole))
     return legs
 
 

@@ -70,23 +70,22 @@ class Notifier:
 class Notified:
     """Progress that systemd hears of, too: ready when the workers were started, and how far it is."""
 
-    def __init__(self, progress: Progress, notifier: Notifier, count: int) -> None:
+    def __init__(self, progress: Progress, notifier: Notifier) -> None:
         self._progress = progress
         self._notifier = notifier
-        self._occasions = Occasions(count, INTERVAL, growth=1.0)
-        self._count = count
+        self._occasions = Occasions(INTERVAL, growth=1.0)
         self._alive_at: float | None = None
 
-    def show(self, now: float, settled: int, failed: int) -> None:
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:
         if self._alive_at is None:
-            self._notifier.ready(f"{settled:,} of {self._count:,} mailboxes, {failed:,} failed")
+            self._notifier.ready(f"{settled:,} of {count:,} mailboxes, {failed:,} failed")
             self._alive_at = now
-        if figures := self._occasions.due(now, settled, failed):
+        if figures := self._occasions.due(now, settled, failed, count):
             self._notifier.tell(f"STATUS={figures.words}")
         if self._notifier.patience and now - self._alive_at >= self._notifier.patience * SHARE:
             self._notifier.tell("WATCHDOG=1")
             self._alive_at = now
-        self._progress.show(now, settled, failed)
+        self._progress.show(now, settled, failed, count)
 
     def draining(self) -> None:
         self._notifier.tell("STOPPING=1", f"STATUS={INTERRUPTED}")

@@ -53,12 +53,12 @@ class Objects:
 class Measured:
     """Progress as objects, as often as lines are said."""
 
-    def __init__(self, count: int, voice: Voice) -> None:
-        self._occasions = Occasions(count)
+    def __init__(self, voice: Voice) -> None:
+        self._occasions = Occasions()
         self._voice = voice
 
-    def show(self, now: float, settled: int, failed: int) -> None:
-        if figures := self._occasions.due(now, settled, failed):
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:
+        if figures := self._occasions.due(now, settled, failed, count):
             told = {"settled": settled, "failed": failed, "total": figures.count}
             self._voice.tell(
                 figures.words, "progress", **told, rate=round(figures.rate, 1), seconds_left=figures.seconds_left

@@ -56,8 +56,8 @@ class Watcher:
         for overview in self._overviews():
             if lines is None:
                 say(summary.verdict(overview.done, overview.failed, overview.count))
-                lines = Lines(overview.count, say)
-            lines.show(_now(), overview.done + overview.failed, overview.failed)
+                lines = Lines(say)
+            lines.show(_now(), overview.done + overview.failed, overview.failed, overview.count)
 
     def ending(self) -> list[str]:
         """What there is to say of a run that nobody works on."""

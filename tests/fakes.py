@@ -10,6 +10,7 @@ from typing import Any
 from fanout.leaks import LeakLine
 from fanout.ledger import Before, SinkPlace
 from fanout.lives import Life, Stamp, Standing
+from fanout.roster import Roster
 from workers.mailbox import Folder, Mailbox
 from workers.messages import Found, Leak, Leaked, OnLeak, Printed
 from workers.slots import private_slot
@@ -127,6 +128,9 @@ class FakeLedger:
 
     def names(self, ordinals: range) -> list[str]:
         return self.roster[ordinals.start : ordinals.stop]
+
+    def grow(self, roster: Roster) -> None:
+        self.taken.append(roster.count)
 
     def keep(self, found: Found, attempts: int, stamp: Stamp) -> None:
         self.taken.append((found, attempts, stamp))

@@ -103,7 +103,7 @@ def test_a_run_file_tells_with_which_code(file: RunFile) -> None:
 
     assert told["job_code"] == code.read_text()
     assert told["job_hash"] == hashlib.sha256(code.read_bytes()).hexdigest() == file.sittings()[0].job_hash
-    assert told["roster_digest"] == facts.digest(ROSTER) == file.sittings()[0].roster_digest
+    assert told["roster_digest"] == ROSTER.digest == file.sittings()[0].roster_digest
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,17 @@ def test_what_was_asked_for_is_read_back_from_the_facts(tmp_path: Path, job: Job
 def test_the_digest_of_names_is_that_of_their_lines_in_their_order() -> None:
     names = [f"zoë {n}" for n in range(2500)]
     roster = Roster(2500, "a list", lambda ordinals: [names[n] for n in ordinals], numbered=False)
-    digest = facts.digest(roster)
+    digest = roster.digest
 
     assert digest == hashlib.sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
     names[1], names[2] = names[2], names[1]
-    assert facts.digest(roster) != digest
+    assert roster.digest != digest
 
 
 def test_the_digest_of_computed_names_asks_for_none() -> None:
     rosters = [Roster(count, source, lambda _: [], numbered=True) for count, source in [(5, "a"), (6, "a"), (5, "b")]]
 
-    assert len({facts.digest(roster) for roster in rosters}) == 3
+    assert len({roster.digest for roster in rosters}) == 3
 
 
 def test_the_facts_are_there_before_the_first_mailbox_is_opened(file: RunFile) -> None:

@@ -23,6 +23,7 @@ from fanout.events import (
     Event,
     Heard,
     Interrupted,
+    Joined,
     Keep,
     KillWorker,
     Looked,
@@ -56,7 +57,11 @@ def legs_of(*counts: int, workers: int = 2, policy: Policy = Policy(), size: int
     for count in counts:
         dispatches.append(Dispatch(count, Fixed(size), workers, policy, first=first))
         first += count
-    return Legs([f"{chr(ord('a') + place)}:" for place in range(len(counts))], dispatches)
+    return Legs([f"{chr(ord('a') + place)}:" for place in range(len(counts))], dispatches, nobody_joins)
+
+
+def nobody_joins(joined: Joined) -> Dispatch:
+    raise AssertionError(f"{joined}, and nobody was awaited")
 
 
 def found(chunk: Chunk) -> Found:
@@ -301,7 +306,7 @@ def test_a_run_that_is_steered_is_steered_at_every_server() -> None:
 def test_a_leg_that_was_finished_before_is_passed_over() -> None:
     gone = Dispatch(5, Fixed(5), 1)
     gone.stopped_by = GONE_AWAY
-    legs = Legs(["a:", "b:"], [gone, Dispatch(5, Fixed(5), 1, first=5)])
+    legs = Legs(["a:", "b:"], [gone, Dispatch(5, Fixed(5), 1, first=5)], nobody_joins)
 
     assert legs.handle(Begun(), 0.0) == [StartWorker(1, 1)]
     legs.handle(Heard(1, Ready()), 0.0)
@@ -339,7 +344,7 @@ class Twins:
             Dispatch(count, Guided(workers, 4), workers, policy, first=first)
             for count, first in zip(counts, firsts, strict=True)
         ]
-        self.legs = Legs([str(place) for place in range(len(counts))], alike)
+        self.legs = Legs([str(place) for place in range(len(counts))], alike, nobody_joins)
         self.outcomes: Counter[int] = Counter()
         #: The chunks of each living worker, by its number outside, with what was not told of.
         self.chunks: dict[int, list[list[int]]] = {}

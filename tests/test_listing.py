@@ -43,12 +43,20 @@ def said(*messages: ToParent) -> list[Event]:
     return [Heard(0, message) for message in (Ready(), *messages)]
 
 
-def listing(engine: FakeEngine) -> tuple[Announced, list[str]]:
-    with Listing(engine, BEGIN, ListMailboxes(Names.ALL)) as asked:  # type: ignore[arg-type]  # as much of an engine as it needs
-        return asked.announced(), list(asked.names())
+def listing(engine: FakeEngine) -> tuple[Announced | None, list[str]]:
+    """A listing to its end. Raises what it came to, if that is an error."""
+    asked = Listing(engine, 0, BEGIN, ListMailboxes(Names.ALL))  # type: ignore[arg-type]  # as much of an engine as it needs
+    asked.start()
+    names: list[str] = []
+    while not asked.ended:
+        for event in engine.wait(None):
+            names += asked.hear(event)
+    if asked.error:
+        raise asked.error
+    return asked.announced, names
 
 
-def test_the_server_is_announced_before_its_names() -> None:
+def test_the_server_is_announced_and_lists_its_names() -> None:
     engine = FakeEngine(said(SERVER, Listed(["a", "b"]), Listed(["c"]), Listed([])))
 
     assert listing(engine) == (SERVER, ["a", "b", "c"])
@@ -93,3 +101,23 @@ def test_an_account_that_is_refused_ends_the_listing_and_no_second_worker_tries_
         listing(engine)
 
     assert engine.living == 0
+
+
+def test_a_listing_that_was_ended_takes_nothing_more_and_its_worker_is_not_replaced() -> None:
+    engine = FakeEngine(said(SERVER, Listed(["a"])))
+    asked = Listing(engine, 0, BEGIN, ListMailboxes(Names.ALL))  # type: ignore[arg-type]
+    asked.start()
+    heard = [asked.hear(event) for _ in range(3) for event in engine.wait(None)]
+    asked.end()
+
+    late = [asked.hear(event) for event in (Heard(0, Listed(["b"])), Babbled(0, "noise"), *engine.wait(None))]
+
+    assert (heard, late) == ([[], [], ["a"]], [[], [], []])
+    assert (asked.ended, asked.error, engine.living) == (True, None, 0)
+
+
+def test_a_roster_worker_that_says_nothing_of_the_server_is_not_believed() -> None:
+    engine = FakeEngine(said(Listed([])))
+
+    with pytest.raises(StoppedError, match="said nothing of the server"):
+        listing(engine)

@@ -44,7 +44,7 @@ def test_what_ends_at_once_needs_no_view(file: RunFile) -> None:
     screen = FakeScreen()
     view = LiveView(file, ROSTER, screen)
     for now in (100.0, 100.0 + FIRST / 2, 100.0 + FIRST * 0.99):
-        view.show(now, 10, 0)
+        view.show(now, 10, 0, 1000)
 
     assert screen.drawn == []
 
@@ -53,7 +53,7 @@ def test_a_view_is_drawn_a_few_times_a_second_however_often_it_is_shown(file: Ru
     screen = FakeScreen()
     view = LiveView(file, ROSTER, screen)
     for thousandth in range(10_000):
-        view.show(100.0 + thousandth / 1000, thousandth, 0)
+        view.show(100.0 + thousandth / 1000, thousandth, 0, 1000)
 
     assert len(screen.drawn) == (10.0 - FIRST) / INTERVAL
 
@@ -61,8 +61,8 @@ def test_a_view_is_drawn_a_few_times_a_second_however_often_it_is_shown(file: Ru
 def test_what_failed_is_not_said_to_be_done(file: RunFile) -> None:
     screen = FakeScreen()
     view = LiveView(file, ROSTER, screen)
-    view.show(100.0, 503, 3)
-    view.show(101.0, 510, 5)
+    view.show(100.0, 503, 3, 1000)
+    view.show(101.0, 510, 5, 1000)
 
     assert "505 done   5 failed   0 retried   of 1,000" in screen.drawn[0]
 
@@ -70,8 +70,8 @@ def test_what_failed_is_not_said_to_be_done(file: RunFile) -> None:
 def test_an_interrupt_is_answered_at_once(file: RunFile) -> None:
     screen = FakeScreen()
     view = LiveView(file, ROSTER, screen)
-    view.show(100.0, 0, 0)
+    view.show(100.0, 0, 0, 1000)
     view.draining()
-    view.show(100.1, 0, 0)
+    view.show(100.1, 0, 0, 1000)
 
     assert " ".join(screen.drawn[0].split()).endswith(DRAINING)

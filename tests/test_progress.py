@@ -10,9 +10,9 @@ from fanout.progress import FIRST, LONGEST, Lines, Silent, duration
 def shown(times: list[float], count: int, *, a_second: int, failed: int = 0) -> list[str]:
     """What is said to somebody who is shown a run of so many mailboxes a second at these times."""
     said: list[str] = []
-    progress = Lines(count, said.append)
+    progress = Lines(said.append)
     for now in times:
-        progress.show(now, int((now - times[0]) * a_second), failed)
+        progress.show(now, int((now - times[0]) * a_second), failed, count)
     return said
 
 
@@ -36,19 +36,28 @@ def test_a_run_that_has_done_nothing_promises_nothing() -> None:
 
 def test_what_earlier_sittings_did_is_no_speed_of_this_one() -> None:
     said: list[str] = []
-    progress = Lines(10_000, said.append)
-    progress.show(0.0, 9_000, 0)
-    progress.show(5.0, 9_500, 0)
+    progress = Lines(said.append)
+    progress.show(0.0, 9_000, 0, 10_000)
+    progress.show(5.0, 9_500, 0, 10_000)
 
     assert said == ["9,500 of 10,000 mailboxes, 0 failed, 100 a second, 5.0 s left"]
 
 
+def test_the_count_grows_where_another_server_has_joined() -> None:
+    said: list[str] = []
+    progress = Lines(said.append)
+    progress.show(0.0, 0, 0, 30)
+    progress.show(5.0, 20, 0, 50)
+
+    assert said == ["20 of 50 mailboxes, 0 failed, 4 a second, 7.5 s left"]
+
+
 def test_intervals_grow_by_half_up_to_the_longest() -> None:
     spoken: list[float] = []
-    progress = Lines(10, lambda _: spoken.append(now))
+    progress = Lines(lambda _: spoken.append(now))
     for tenth in range(40_000):
         now = tenth / 10
-        progress.show(now, 1, 0)
+        progress.show(now, 1, 0, 10)
 
     intervals = [later - earlier for earlier, later in pairwise([0.0, *spoken])]
 
@@ -62,7 +71,7 @@ def test_a_long_silence_of_the_run_is_one_line_and_not_many() -> None:
 
 
 def test_silent_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    Silent().show(1000.0, 5, 0)
+    Silent().show(1000.0, 5, 0, 10)
 
     assert capfd.readouterr() == ("", "")
 

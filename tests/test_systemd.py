@@ -49,9 +49,9 @@ def systemd(tmp_path: Path) -> Iterator[FakeSystemd]:
 
 
 def test_the_service_is_ready_when_the_run_is_first_looked_at_and_says_where_it_stands(systemd: FakeSystemd) -> None:
-    progress = Notified(Silent(), Notifier(systemd.address, None), 1000)
+    progress = Notified(Silent(), Notifier(systemd.address, None))
     for now, settled in ((100.0, 0), (101.0, 50), (100.0 + INTERVAL, 100), (100.0 + 2 * INTERVAL, 200)):
-        progress.show(now, settled, 1)
+        progress.show(now, settled, 1, 1000)
 
     assert systemd.heard() == [
         "READY=1\nSTATUS=0 of 1,000 mailboxes, 1 failed",
@@ -61,15 +61,15 @@ def test_the_service_is_ready_when_the_run_is_first_looked_at_and_says_where_it_
 
 
 def test_a_watched_service_says_that_it_is_alive_after_half_the_time_that_it_has(systemd: FakeSystemd) -> None:
-    progress = Notified(Silent(), Notifier(systemd.address, 4.0), 1000)
+    progress = Notified(Silent(), Notifier(systemd.address, 4.0))
     for tenth in range(41):
-        progress.show(tenth / 10, 0, 0)
+        progress.show(tenth / 10, 0, 0, 1000)
 
     assert systemd.heard().count("WATCHDOG=1") == 2
 
 
 def test_a_service_that_drains_is_stopping(systemd: FakeSystemd) -> None:
-    Notified(Silent(), Notifier(systemd.address, None), 1000).draining()
+    Notified(Silent(), Notifier(systemd.address, None)).draining()
 
     assert systemd.heard() == ["STOPPING=1\nSTATUS=interrupted: the mailboxes under way are finished"]
 

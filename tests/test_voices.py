@@ -62,9 +62,9 @@ def test_machines_are_told_the_time_the_event_and_all_that_it_is_about() -> None
 
 def test_progress_is_told_in_figures_as_often_as_in_lines() -> None:
     said: list[str] = []
-    progress = Measured(1000, objects(said))
+    progress = Measured(objects(said))
     for now, settled in ((0.0, 0), (FIRST - 0.1, 99), (FIRST, 100), (FIRST + 1, 120)):
-        progress.show(now, settled, 7)
+        progress.show(now, settled, 7, 1000)
 
     (told,) = [json.loads(line) for line in said]
     assert {name: told[name] for name in ("event", "settled", "failed", "total", "rate", "seconds_left")} == {
@@ -80,7 +80,7 @@ def test_progress_is_told_in_figures_as_often_as_in_lines() -> None:
 def test_a_run_that_drains_says_so_to_machines() -> None:
     said: list[str] = []
 
-    Measured(1000, objects(said)).draining()
+    Measured(objects(said)).draining()
 
     assert json.loads(said[0])["event"] == "draining"
 

@@ -65,7 +65,7 @@ class _First(Silent):
         self._call = call
         self._seen = False
 
-    def show(self, now: float, settled: int, failed: int) -> None:  # noqa: ARG002 - the shape of Progress
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:  # noqa: ARG002 - the shape of Progress
         if settled and not self._seen:
             self._seen = True
             self._call()

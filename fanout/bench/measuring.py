@@ -107,7 +107,7 @@ class _Stopwatch:
         #: Seconds since then; None before there is an outcome.
         self.first: float | None = None
 
-    def show(self, now: float, settled: int, failed: int) -> None:  # noqa: ARG002 - a progress is told so
+    def show(self, now: float, settled: int, failed: int, count: int) -> None:  # noqa: ARG002 - a progress is told so
         if settled and self.first is None:
             self.first = time.monotonic() - self.begun
 

@@ -26,7 +26,6 @@ from fanout.cli.words import JOB, MAILBOXES, chunk_size, give, mailboxes_of, say
 from fanout.code import code_of
 from fanout.conduct import Task
 from fanout.errors import UsageError
-from fanout.facts import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -251,7 +250,7 @@ def _subject(work: Work, roster: Roster) -> Subject:
         work.mailboxes.server,
         roster.count,
         roster.source,
-        digest(roster),
+        roster.digest,
     )
 
 

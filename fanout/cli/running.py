@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,7 +33,7 @@ from fanout.cli.words import (
     workforce_of,
 )
 from fanout.conduct import Outlet, Report, Task
-from fanout.convoy import conductor_of
+from fanout.convoy import PATIENCE, conductor_of
 from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.events import Interrupted
 from fanout.facts import Intent
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from fanout.conduct import Conductor, Mailboxes
     from fanout.convoy import Convoy
+    from fanout.events import Joined
     from fanout.partition import Partition
     from fanout.roster import Roster
     from fanout.voices import Voice
@@ -262,8 +264,8 @@ def _start(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
     sink, given = None, manner.given
     try:
         with conductor_of(intent.mailboxes, intent.workforce, file, workplace) as conductor:
-            roster, how = conductor.survey()
-            _say_left_out(how, manner)
+            roster, how = conductor.survey(PATIENCE)
+            _say_who_is_missing(how, manner.voice)
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), manner)
@@ -295,7 +297,7 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         return code
     unchanged = resuming.survey(file, intent, workplace, accept_changes=manner.given["accept_changes"])
     roster = resuming.roster(file)
-    _say_left_out(unchanged.how, manner)
+    _say_who_is_missing(unchanged.how, manner.voice)
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
         say(f"changed, and accepted: {change}")
@@ -313,25 +315,42 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), manner)
 
 
-def _say_left_out(how: Partition, manner: _Manner) -> None:
-    """Say which servers are left out of this sitting, and why."""
+def _say_who_is_missing(how: Partition, voice: Voice) -> None:
+    """Say which servers the run begins without."""
     for cut in how.cuts if isinstance(how, ByServer) else ():
         if cut.why:
-            manner.voice.tell(f"left out: {cut.server}: {cut.why.message}", "left_out", server=cut.server)
+            _say_left_out(voice, cut.server, cut.why)
+        elif cut.is_awaited:
+            voice.tell(f"awaited: {cut.server}: it joins the run when it has answered", "awaited", server=cut.server)
+
+
+def _say_left_out(voice: Voice, server: str, why: Error) -> None:
+    voice.tell(f"left out: {server}: {why.message}", "left_out", server=server)
+
+
+def _say_joined(voice: Voice, server: str, joined: Joined) -> None:
+    """Say what has become of a server that was awaited."""
+    if joined.why:
+        _say_left_out(voice, server, joined.why)
+    else:
+        told = f"joined: {server}: {joined.count:,} mailboxes"
+        voice.tell(told, "joined", server=server, mailboxes=joined.count)
 
 
 def _conduct(file: RunFile, conductor: Conductor | Convoy, ready: _Ready, manner: _Manner) -> int:
-    count, voice = ready.roster.count, manner.voice
-    voice.tell(f"run file: {file.path}", "begun", run_file=str(file.path), total=count)
+    roster, voice = ready.roster, manner.voice
+    voice.tell(f"run file: {file.path}", "begun", run_file=str(file.path), total=roster.count)
     try:
         report = _run(conductor, ready, file, manner)
     except StoppedError as error:
         facts.stopped(file, error)
-        _sum_up(voice, summary.of_stopped(file, error), (*file.counts(), count), error.exit_code)
+        _sum_up(voice, summary.of_stopped(file, error), (*file.counts(), resuming.roster(file).count), error.exit_code)
         return error.exit_code
     facts.end(file, report)
     code, merge = _code_of(report, ready.intent), report.merge
-    _sum_up(voice, summary.of_report(report, file.path, file.leaks()), (merge.succeeded, merge.failed, count), code)
+    _sum_up(
+        voice, summary.of_report(report, file.path, file.leaks()), (merge.succeeded, merge.failed, roster.count), code
+    )
     return code
 
 
@@ -362,7 +381,7 @@ def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _M
         stack.enter_context(notifier)
         helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
         progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
-        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster))
+        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster), partial(_say_joined, voice))
         return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 
 

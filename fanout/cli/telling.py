@@ -78,9 +78,9 @@ def progress_of(
 ) -> Iterator[Progress]:
     """How a run is shown: to a service manager, too."""
     objects = given["log_format"] == "json" and not given["quiet"]
-    view = nullcontext(Measured(roster.count, voice)) if objects else view_of(file, roster, quiet=given["quiet"])
+    view = nullcontext(Measured(voice)) if objects else view_of(file, roster, quiet=given["quiet"])
     with view as progress:
-        yield Notified(progress, notifier, roster.count) if notifier.has_listener else progress
+        yield Notified(progress, notifier) if notifier.has_listener else progress
 
 
 def journal_of(given: dict[str, Any], voice: Voice, roster: Roster) -> Journal:

@@ -41,7 +41,7 @@ def progress_of(file: RunFile, roster: Roster, *, quiet: bool) -> Iterator[Progr
         with screen.shared():
             yield LiveView(file, roster, screen)
     else:
-        yield Lines(roster.count, say)
+        yield Lines(say)
 
 
 @click.command()

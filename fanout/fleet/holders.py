@@ -29,6 +29,7 @@ from fanout.events import (
     Event,
     Heard,
     Interrupted,
+    Joined,
     KillWorker,
     Looked,
     Paused,
@@ -198,7 +199,7 @@ class Holders:
                 for number in [*self._to_look_at]:
                     self._mind(number)
                 return commands
-            case Interrupted() | Closed() | Paused() | Continued() | Resized():
+            case Interrupted() | Closed() | Paused() | Continued() | Resized() | Joined():
                 return []  # which are asked of a run
 
     def _mind(self, number: int) -> None:
