@@ -9,7 +9,7 @@ Workers have two numbers. To its dispatch a worker is one of that server's, from
 One that was still being asked for its mailboxes when the run began is awaited, and joins the others when it has said what it has.
 
 A server that is given up (it is gone, it refuses the account, too much failed) ends alone: its workers are killed, and what they
-were at is left. One whose mailboxes all have their outcome lets its workers go, and the sessions that they hold.
+were at is left. A job that no worker can have ends them all. One whose mailboxes all have their outcome lets its workers go, and the sessions that they hold.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from fanout.events import (
 )
 from fanout.policy import ORDINARY
 from fanout.staff import Staff, Standing
+from workers.causes import Cause
 from workers.messages import Error
 
 if TYPE_CHECKING:
@@ -142,14 +143,16 @@ class Legs:
         """Why the run ended with mailboxes left; None while it goes on, and when it ended well."""
         if self._open:
             return None
-        ends = [leg.stopped_by for leg in self._legs]
-        asked = next((end for end in ends if end is not None and not isinstance(end, Error)), None)
+        ends = [leg.stopped_by for leg in self._legs if leg.stopped_by]
+        for end in ends:
+            if not isinstance(end, Error) or _is_of_the_job(end):  # the same for all
+                return end
         lost = [
             GivenUp(server, leg.stopped_by, leg.count - leg.settled, known=leg.count > 0)
             for server, leg in zip(self._servers, self._legs, strict=True)
             if isinstance(leg.stopped_by, Error) and (leg.settled < leg.count or not leg.count)
         ]
-        return asked or (given_up(lost, len(self._legs)) if lost else None)
+        return given_up(lost, len(self._legs)) if lost else None
 
     @property
     def states(self) -> list[State]:
@@ -226,6 +229,10 @@ class Legs:
         for number, state in enumerate(leg.states):
             if state is not State.GONE:
                 yield end(self._number(place, number))
+        if _is_of_the_job(leg.stopped_by):
+            for other in [*self._open]:
+                self._legs[other].stopped_by = leg.stopped_by
+                yield from self._end(other)
 
     def _number(self, place: int, number: int) -> int:
         return number * len(self._legs) + place
@@ -246,3 +253,8 @@ class Legs:
                 return command
             case _:
                 assert_never(command)
+
+
+def _is_of_the_job(end: Error | Asked | None) -> bool:
+    """Whether a leg has ended because no worker can have the job, which is the same on every server."""
+    return isinstance(end, Error) and end.cause is Cause.JOB

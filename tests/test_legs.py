@@ -47,6 +47,7 @@ from workers.messages import Chunk, Error, Failed, Found, Printed, Ready, Unable
 
 GONE_AWAY = Error("MailboxError", "no answer", Cause.UNREACHABLE, retryable=True)
 REFUSED = Error("MailboxError", "wrong password", Cause.CREDENTIALS)
+NO_JOB = Error("JobError", "mine.py has no function 'nof'", Cause.JOB)
 DENIED = Error("MailboxError", "not yours", Cause.DENIED)
 
 
@@ -205,6 +206,14 @@ def test_where_every_server_refuses_the_account_that_is_why_the_run_ends() -> No
     stopped = world.legs.stopped_by
     assert isinstance(stopped, Error)
     assert stopped.cause is Cause.CREDENTIALS
+
+
+def test_a_job_that_no_worker_can_have_ends_the_run_on_all_servers_with_the_one_reason() -> None:
+    world = makespan([Server(unable=NO_JOB), Server(start=60.0)], [100, 100])
+
+    assert world.now == Server().start
+    assert world.legs.stopped_by == NO_JOB
+    assert world.settled == {}
 
 
 def test_a_server_that_no_worker_can_reach_is_given_up_after_some_and_the_other_is_done() -> None:

@@ -26,7 +26,7 @@ from fanout.legs import Awaited, Legs
 from fanout.partition import Fixed
 from fanout.staff import Standing
 from workers.causes import Cause
-from workers.messages import Chunk, Error, Found, Ready
+from workers.messages import Chunk, Error, Found, Ready, Unable
 
 GONE_AWAY = Error("StoppedError", "the mailboxes can't be listed: no answer", Cause.UNREACHABLE)
 
@@ -86,6 +86,15 @@ def test_a_server_that_cannot_be_asked_after_all_is_given_up_alone() -> None:
     assert legs.stopped_by == Error(
         "ServersGivenUp", f"1 of 2 servers given up: b: (not listed): {GONE_AWAY.message}", Cause.SERVER
     )
+
+
+def test_a_mistake_in_the_job_waits_for_no_server_that_is_silent() -> None:
+    no_job = Error("JobError", "mine.py has no function 'nof'", Cause.JOB)
+    legs = legs_of(Awaited(WORKERS))
+
+    legs.handle(Heard(0, Unable(no_job)), 1.0)
+
+    assert (legs.finished, legs.stopped_by) == (True, no_job)
 
 
 def test_a_server_whose_mailboxes_are_known_counts_before_it_has_answered() -> None:
