@@ -93,10 +93,13 @@ class Convoy:
         count = sum(leg.count for leg in legs)
         if not count and not unlisted:
             raise UsageError("no mailbox is left to visit: the servers, and what was chosen of them, give none")
-        source = self._mailboxes.names_from or f"listed by {len(legs)} server{'s' if len(legs) > 1 else ''}"
-        names, whole = self._ledger.names, Whole.of(legs)
+        source, names, whole = self._source(len(legs)), self._ledger.names, Whole.of(legs)
         roster = Roster(count, source, names, numbered=False, whole=whole, legs=tuple(legs), unlisted=unlisted)
         return roster, ByServer(tuple(cuts))
+
+    def _source(self, servers: int) -> str:
+        """Where the roster comes from, which so many servers have told their part of."""
+        return self._mailboxes.names_from or f"listed by {servers} server{'s' if servers > 1 else ''}"
 
     def _heard(self) -> tuple[list[Cut], list[Leg]]:
         """What is known of each server by now; its mailboxes are put into the ledger."""
@@ -172,6 +175,7 @@ class Convoy:
         if leg is None and survey.has_names:
             leg = self._written(server, roster.count, survey)
             roster.join(leg)
+            roster.source = self._source(len(roster.legs))
             self._ledger.grow(roster)
         known = leg.ordinals if leg else range(0)
         return Joined(place, known.start, len(known), *self._decided(survey))

@@ -115,6 +115,7 @@ def test_a_server_that_answers_late_joins_the_run_and_has_held_up_nobody(folder:
     shown = fanout(folder, "show", "r.fanout").stdout.splitlines()
     assert f"server    {server.url}: 20 done, 0 failed, of 20" in shown
     assert f"server    {FIRST}: 30 done, 0 failed, of 30" in shown
+    assert "roster    listed by 2 servers" in shown
 
 
 def test_a_server_that_never_answers_is_left_out_and_a_resume_takes_it_in(folder: Path) -> None:
