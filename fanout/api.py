@@ -121,8 +121,12 @@ class Found:
         """Raise MailboxesFailedError, which names the first ones, unless every mailbox is done."""
         if not self.failed and self.stopped_by is None:
             return
+        from fanout import facts  # a run that ends well does not wait for it
+
         first = [f"{each.mailbox}: {each.error.message}" for each in islice(self.failed, 3) if each.error]
-        raise MailboxesFailedError(f"{self!r}; first: {'; '.join(first) or self.stopped_by}")
+        stopped = facts.stopped_by(self._report)
+        told = [f"first: {'; '.join(first)}"] if first else []
+        raise MailboxesFailedError("; ".join([repr(self), *told, *([f"stopped early: {stopped}"] if stopped else [])]))
 
 
 def run(  # noqa: PLR0913 - each is a word of the command line, and named by the caller

@@ -97,6 +97,17 @@ def test_failures_are_raised_when_the_caller_wants_none() -> None:
         found.raise_for_failures()
 
 
+def test_a_run_that_was_stopped_early_is_raised_with_its_reason_in_words() -> None:
+    found = fanout.run("logon", server=["sim:3", "sim:5?account=refused"], workers=1)
+
+    with pytest.raises(fanout.MailboxesFailedError) as raised:
+        found.raise_for_failures()
+
+    assert str(raised.value).startswith(
+        "<Found: 3 done, 0 failed, of 3>; stopped early: 1 of 2 servers given up: sim:5?account=refused (not listed): "
+    )
+
+
 def test_a_run_without_failures_raises_nothing() -> None:
     fanout.run(poison.name, server="null:3", workers=1).raise_for_failures()
 
