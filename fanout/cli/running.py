@@ -14,6 +14,7 @@ import click
 
 from fanout import facts, jobs, summary
 from fanout import resume as resuming
+from fanout.by_server import by_server
 from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.cli.engine import DASK, ENGINE, workplace_of
@@ -348,9 +349,8 @@ def _conduct(file: RunFile, conductor: Conductor | Convoy, ready: _Ready, manner
         return error.exit_code
     facts.end(file, report)
     code, merge = _code_of(report, ready.intent), report.merge
-    _sum_up(
-        voice, summary.of_report(report, file.path, file.leaks()), (merge.succeeded, merge.failed, roster.count), code
-    )
+    lines = summary.of_report(report, file.path, file.leaks(), by_server(file))
+    _sum_up(voice, lines, (merge.succeeded, merge.failed, roster.count), code)
     return code
 
 
@@ -381,7 +381,8 @@ def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _M
         stack.enter_context(notifier)
         helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
         progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
-        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster), partial(_say_joined, voice))
+        journal = journal_of(given, voice, roster, ready.intent.mailboxes.servers)
+        outlet = Outlet(progress, ready.sink, helm, journal, partial(_say_joined, voice))
         return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 
 

@@ -1,0 +1,45 @@
+"""What a run over several servers has come to on each of them, as its run file tells it.
+
+It may be asked while the run goes on: a server whose mailboxes nobody has listed yet may have some later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from fanout.runfile import RunFile
+
+
+class OnServer(msgspec.Struct, frozen=True):
+    """The mailboxes of one server."""
+
+    server: str
+    #: How many the roster has; None where they could not be listed, and nobody knows.
+    count: int | None
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def left(self) -> int:
+        """Those that are known, and have no outcome."""
+        return (self.count or 0) - self.done - self.failed
+
+
+def by_server(file: RunFile) -> list[OnServer]:
+    """Each server, in the order in which they were named; none for a run over one."""
+    told = file.facts("servers", "legs")
+    count: Counter[str] = Counter()
+    done, failed = count.copy(), count.copy()
+    for leg in told.get("legs") or ():
+        server = leg["server"]
+        settled = file.counts_of(range(leg["first"], leg["first"] + leg["count"]))
+        for counter, number in zip((count, done, failed), (leg["count"], *settled), strict=True):
+            counter[server] += number
+    return [
+        OnServer(server, count[server], done[server], failed[server]) if server in count else OnServer(server, None)
+        for server in told.get("servers") or ()
+    ]
