@@ -43,7 +43,7 @@ def of_report(
         yield f"each of them: {to_see_failures(path)}"
     if report.stopped_by:
         yield f"stopped early: {facts.stopped_by(report)}"
-    yield from _on_each(servers)
+    yield from on_each(servers)
     yield from _ending(merge.succeeded, merge.failed, report.roster.count, path, report.roster.unlisted)
 
 
@@ -51,7 +51,7 @@ def of_stopped(file: RunFile, error: StoppedError) -> Iterator[str]:
     """What is said when the outside world has stopped a run: what is committed counts."""
     yield f"stopped early: {error}"
     told = file.facts()
-    yield from _on_each(by_server(file))
+    yield from on_each(by_server(file))
     yield from _ending(*file.counts(), told["roster"]["count"], file.path, told["unlisted"])
 
 
@@ -64,7 +64,7 @@ def of_run(file: RunFile) -> Iterator[str]:
     yield f"job       {told['job']} ({told['job_source']}) {told['options'] or ''}".rstrip()
     yield f"code      {sittings[-1].job_hash or 'none that could be found'}"
     servers = by_server(file)
-    yield from _on_each(servers) if servers else [f"server    {told['server']}"]
+    yield from on_each(servers) if servers else [f"server    {told['server']}"]
     yield f"roster    {told['roster']['source']}"
     at_work = file.worked_on_by
     for number, sitting in enumerate(sittings, 1):
@@ -97,7 +97,7 @@ def of_idle(file: RunFile) -> Iterator[str]:
     else:
         yield "the run has ended"
     yield from _causes(file.before().failed)
-    yield from _on_each(by_server(file))
+    yield from on_each(by_server(file))
     yield from _ending(done, failed, count, file.path, unlisted)
 
 
@@ -212,8 +212,8 @@ def of_slowest(file: RunFile, count: int) -> Iterator[str]:
         yield f"{outcome.name}\t{outcome.seconds:.3f} s\t{'done' if outcome.ok else 'failed'}"
 
 
-def _on_each(servers: Iterable[OnServer]) -> Iterator[str]:
-    """What a run over several servers came to on each of them."""
+def on_each(servers: Iterable[OnServer]) -> Iterator[str]:
+    """A line for each of several servers: what a run over several servers came to on each of them."""
     for each in servers:
         said = _UNLISTED if each.count is None else verdict(each.done, each.failed, each.count)
         yield f"server    {each.server}: {said}"
