@@ -6,11 +6,13 @@ It may be asked while the run goes on: a server whose mailboxes nobody has liste
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fanout.runfile import RunFile
 
 
@@ -27,6 +29,12 @@ class OnServer(msgspec.Struct, frozen=True):
     def left(self) -> int:
         """Those that are known, and have no outcome."""
         return (self.count or 0) - self.done - self.failed
+
+
+def servers_in_words(told: Mapping[str, Any]) -> str:
+    """Where a run is, by its facts and in few words: the server's URL, or how many servers there are."""
+    servers = told.get("servers") or ()
+    return f"{len(servers):,} servers" if servers else str(told["server"])
 
 
 def by_server(file: RunFile) -> list[OnServer]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.by_server import by_server
+from fanout.by_server import by_server, servers_in_words
 from fanout.estimate import Estimate, Rates, rough
 from fanout.lives import server_of
 from fanout.overview import Overview, Place, Trouble
@@ -56,7 +56,7 @@ class Observer:
         standings, since = file.musters.standings(), file.paused_since()
         return Overview(
             told["job"],
-            f"{len(servers):,} servers" if servers else told["server"],
+            servers_in_words(told),
             count,
             done,
             failed,

@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fanout import facts
+import fanout as package
+from fanout import facts, gathering
 from fanout.by_server import OnServer, by_server
 from fanout.conduct import Mailboxes, Task, Workforce
 from fanout.dispatch import Dispatch
+from fanout.errors import UsageError
 from fanout.events import Begun, StartWorker
 from fanout.legs import Legs
 from fanout.lives import server_of
@@ -74,6 +76,19 @@ def test_which_worker_is_of_which_server_is_as_the_legs_number_them() -> None:
     assert [server_of(each.worker, SERVERS) for each in started] == [SERVERS[each.server] for each in started]
     assert len(started) == 12
     assert server_of(7, SERVERS[:1]) is None
+
+
+def test_a_list_of_runs_says_how_many_servers_there_are_rather_than_all_of_them(file: RunFile) -> None:
+    (entry,) = gathering.entries(file.path.parent)
+
+    assert isinstance(entry, gathering.Entry)
+    assert (entry.server, entry.count) == ("3 servers", 8)
+
+
+@pytest.mark.parametrize("server", [["sim:1", "sim:2"], ("sim:1",)])
+def test_what_is_held_open_is_that_of_one_server(server: object) -> None:
+    with pytest.raises(UsageError, match="open_all holds open the mailboxes of one server, given by a URL"):
+        package.open_all(server=server)  # type: ignore[arg-type]  # that is the point
 
 
 @pytest.mark.spawns

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fanout import summary
-from fanout.by_server import by_server
+from fanout.by_server import by_server, servers_in_words
 from fanout.errors import UsageError
 from fanout.gathering import state_of
 from fanout.outcomes import read_records
@@ -159,7 +159,7 @@ def _contents(file: RunFile, told: dict[str, Any], reading: _Reading) -> Content
     failures = reading.failures.groups()
     return Contents(
         job=told["job"],
-        server=f"{len(servers):,} servers" if servers else told["server"],
+        server=servers_in_words(told),
         when=heading.when(reading.axis),
         state=heading.state(state_of(file, left), settled.failed),
         verdict=heading.verdict(summary.verdict(*settled[:3]), settled, len(servers)),
