@@ -106,6 +106,11 @@ def test_more_words_name_the_server_of_each_worker_to_machines_too(tmp_path: Pat
         for number, server in enumerate(servers, 1)
     }
     assert f"server    {servers[0]}: 3 done, 0 failed, of 3" in [each["message"] for each in told]
+    assert (told[-1]["event"], told[-1]["total"]) == ("ended", 5)
+    assert told[-1]["servers"] == [
+        {"server": servers[0], "done": 3, "failed": 0, "total": 3},
+        {"server": servers[1], "done": 2, "failed": 0, "total": 2},
+    ]
 
 
 @pytest.mark.spawns
