@@ -14,18 +14,15 @@ import fanout as package
 from fanout import facts, gathering
 from fanout.by_server import OnServer, by_server
 from fanout.conduct import Mailboxes, Task, Workforce
-from fanout.dispatch import Dispatch
 from fanout.errors import UsageError
 from fanout.events import Begun, StartWorker
-from fanout.legs import Legs
 from fanout.lives import server_of
 from fanout.outcomes import failure_line
-from fanout.partition import Fixed
-from fanout.policy import Policy
 from fanout.roster import Leg, Roster
 from fanout.runfile import RunFile
 from tests.fakes import STAMP
 from tests.test_cli import fanout
+from tests.test_legs import legs_of
 from workers.causes import Cause
 from workers.messages import Error, Found, ModuleJob
 
@@ -69,9 +66,9 @@ def test_a_run_over_one_server_has_no_counts_of_each(tmp_path: Path) -> None:
 
 
 def test_which_worker_is_of_which_server_is_as_the_legs_number_them() -> None:
-    legs = Legs(SERVERS, [Dispatch(9, Fixed(1), 4, Policy(), first=9 * place) for place in range(3)])
-
-    started = [each for each in legs.handle(Begun(), 0.0) if isinstance(each, StartWorker)]
+    started = [
+        each for each in legs_of(9, 9, 9, workers=4, size=1).handle(Begun(), 0.0) if isinstance(each, StartWorker)
+    ]
 
     assert [server_of(each.worker, SERVERS) for each in started] == [SERVERS[each.server] for each in started]
     assert len(started) == 12
