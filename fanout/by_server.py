@@ -5,7 +5,6 @@ It may be asked while the run goes on: a server whose mailboxes nobody has liste
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,14 +39,12 @@ def servers_in_words(told: Mapping[str, Any]) -> str:
 def by_server(file: RunFile) -> list[OnServer]:
     """Each server, in the order in which they were named; none for a run over one."""
     told = file.facts("servers", "legs")
-    count: Counter[str] = Counter()
-    done, failed = count.copy(), count.copy()
-    for leg in told.get("legs") or ():
-        server = leg["server"]
-        settled = file.counts_of(range(leg["first"], leg["first"] + leg["count"]))
-        for counter, number in zip((count, done, failed), (leg["count"], *settled), strict=True):
-            counter[server] += number
-    return [
-        OnServer(server, count[server], done[server], failed[server]) if server in count else OnServer(server, None)
-        for server in told.get("servers") or ()
-    ]
+    legs = {leg["server"]: leg for leg in told.get("legs") or ()}
+    return [_on(file, server, legs.get(server)) for server in told.get("servers") or ()]
+
+
+def _on(file: RunFile, server: str, leg: Mapping[str, Any] | None) -> OnServer:
+    if leg is None:
+        return OnServer(server, None)
+    done, failed = file.counts_of(range(leg["first"], leg["first"] + leg["count"]))
+    return OnServer(server, leg["count"], done, failed)

@@ -142,7 +142,7 @@ def _workers(overview: Overview, room: int) -> Sequence[Text]:
         name, *cells = _cells(worker, overview.capacity)
         rows.append([name, *map(Text, _whose(numbers, numbers.get(worker.server or "", ""))), *cells])
     lines = _aligned(rows, f"<{'<' if numbers else ''}>>>>") if shown else []
-    return [*lines, _crowd(crowd)] if crowd else lines
+    return [*lines, _crowd(crowd, numbers)] if crowd else lines
 
 
 def _whose(numbers: dict[str, str], word: str) -> Sequence[str]:
@@ -184,11 +184,12 @@ def _seconds(seconds: float | None) -> Text:
     return Text(rough(seconds), "yellow" if seconds >= LONG else "")
 
 
-def _crowd(crowd: Crowd) -> Text:
+def _crowd(crowd: Crowd, numbers: dict[str, str]) -> Text:
     line = Text(f"and {crowd.count:,} more: {crowd.open:,} open, {size(crowd.rss)}", no_wrap=True, overflow="ellipsis")
     longest = crowd.longest
     if longest and longest.mailbox and longest.seconds and longest.seconds >= SHORT:
-        line.append(f", the longest for {rough(longest.seconds)} at {printable(longest.mailbox)}")
+        where = f" on server {numbers[longest.server]}" if longest.server in numbers else ""
+        line.append(f", the longest for {rough(longest.seconds)} at {printable(longest.mailbox)}{where}")
     return line
 
 

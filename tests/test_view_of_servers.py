@@ -85,7 +85,7 @@ def test_of_more_servers_than_fit_the_others_are_summed_up_and_workers_have_room
     ]
     assert lines[19:21] == [
         "7       7       5006     1  10 MiB  6 s  user-6",
-        "and 17 more: 17 open, 170 MiB, the longest for 23 s at user-23",
+        "and 17 more: 17 open, 170 MiB, the longest for 23 s at user-23 on server 12",
     ]
 
 

@@ -127,9 +127,10 @@ def measured(file: RunFile, *, separate: bool) -> Source:
         troubles=failed.shares(seconds.seen + failed.count, attempts),
         separate=separate,
     )
+    so_far = ", which goes on, so far" if goes_on else ""
     return Source(
         server,
-        f"{file.path}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {attempts.total():,} further attempts; "
+        f"{file.path}{so_far}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {attempts.total():,} further attempts; "
         "all of their seconds count as waiting, unless --cpu says otherwise",
     )
 
