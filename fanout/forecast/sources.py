@@ -127,12 +127,18 @@ def measured(file: RunFile, *, separate: bool) -> Source:
         troubles=failed.shares(seconds.seen + failed.count, attempts),
         separate=separate,
     )
-    so_far = ", which goes on, so far" if goes_on else ""
     return Source(
         server,
-        f"{file.path}{so_far}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {attempts.total():,} further attempts; "
-        "all of their seconds count as waiting, unless --cpu says otherwise",
+        f"{_in_words(file)}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, "
+        f"{failed.count:,} failed, {attempts.total():,} further attempts; all of their seconds count as waiting, "
+        "unless --cpu says otherwise",
     )
+
+
+def _in_words(file: RunFile) -> str:
+    """The run, for people: one over several servers is taken for one over all of them together."""
+    servers = file.facts("servers").get("servers")
+    return f"{file.path}, its {len(servers)} servers together" if servers else f"{file.path}"
 
 
 class _Reservoir:

@@ -15,6 +15,7 @@ from fanout.runfile import RunFile
 from tests.forecast.samples import forecast
 from tests.forecast.test_report import texts
 from tests.forecast.test_sources import run_file
+from tests.report.several import both_done
 
 
 def at_work(path: Path, seconds: list[float]) -> RunFile:
@@ -45,6 +46,14 @@ def test_a_run_that_goes_on_has_measured_something_so_far(tmp_path: Path) -> Non
         words = sources.measured(file, separate=False).words
 
     assert words.startswith(f"{path}, which goes on, so far: 2 mailboxes done, 0 failed")
+
+
+def test_a_run_over_several_servers_is_taken_for_one_and_that_is_said(tmp_path: Path) -> None:
+    path = both_done(tmp_path / "r.fanout")
+    with RunFile.open(path) as file:
+        words = sources.measured(file, separate=False).words
+
+    assert words.startswith(f"{path}, its 2 servers together: 58 mailboxes done, 2 failed")
 
 
 def test_one_that_goes_on_and_has_done_nothing_yet_is_to_be_waited_for(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from fanout.report.heading import Part, Settled, parts, rate
 from fanout.report.lanes import Workers
 from fanout.report.servers import HEIGHT, Course, Row, Servers
 from fanout.runfile import RunFile
-from tests.report.runs import DENIED
-from tests.report.several import KINDS, both_done, many, one_given_up, one_unlisted
+from tests.report.runs import DENIED, HOSTILE, census
+from tests.report.several import KINDS, Several, both_done, many, one_given_up, one_unlisted
 from tests.report.test_page import Parsed, page_of, text_of
 from tests.test_cli import fanout
 
@@ -173,6 +173,18 @@ def test_the_page_of_a_run_over_several_servers_is_whole_and_of_a_size(
 
     assert Parsed(page).links in (["data:,"], ["data:,", "#failures"])
     assert len(page) < 150_000
+
+
+def test_no_name_of_a_server_becomes_part_of_the_page(tmp_path: Path) -> None:
+    made = Several(tmp_path / "run.fanout", {HOSTILE[0]: 1, HOSTILE[1]: 1, HOSTILE[3]: None, HOSTILE[5]: 1})
+    made.life(0, 0, 10, HOSTILE[2])
+    made.done(0, census(1), at=1)
+    page = page_of(made.close(stopped_by=HOSTILE[4]))
+    harmless = Parsed(page_of(many(tmp_path / "harmless.fanout")))
+
+    assert Parsed(page).elements <= harmless.elements
+    assert Parsed(page).attributes <= harmless.attributes
+    assert not set(page) & set("\u202e\u2066\x00\x1b")
 
 
 def test_a_title_names_how_many_servers_there_are_rather_than_all_of_them(tmp_path: Path) -> None:
