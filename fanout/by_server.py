@@ -24,11 +24,6 @@ class OnServer(msgspec.Struct, frozen=True):
     done: int = 0
     failed: int = 0
 
-    @property
-    def left(self) -> int:
-        """Those that are known, and have no outcome."""
-        return (self.count or 0) - self.done - self.failed
-
 
 def servers_in_words(told: Mapping[str, Any]) -> str:
     """Where a run is, by its facts and in few words: the server's URL, or how many servers there are."""

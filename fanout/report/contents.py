@@ -153,7 +153,6 @@ def _contents(file: RunFile, told: dict[str, Any], reading: _Reading) -> Content
     sittings, at_work = file.sittings(), file.worked_on_by is not None
     servers = by_server(file)
     settled = Settled(*file.counts(), told["roster"]["count"], sum(each.count is None for each in servers))
-    left = settled.whole - settled.done - settled.failed
     figures = [figure for finding in reading.findings for figure in finding.figures()]
     worked = bool(reading.axis.seconds and settled.done + settled.failed)
     failures = reading.failures.groups()
@@ -161,12 +160,12 @@ def _contents(file: RunFile, told: dict[str, Any], reading: _Reading) -> Content
         job=told["job"],
         server=servers_in_words(told),
         when=heading.when(reading.axis),
-        state=heading.state(state_of(file, left), settled.failed),
+        state=heading.state(state_of(file, settled.left), settled.failed),
         verdict=heading.verdict(summary.verdict(*settled[:3]), settled, len(servers)),
         parts=heading.parts(settled),
         tiles=_tiles(file, told, settled, reading),
         commands=_commands(
-            file, [] if at_work else [group.cause for group in failures], left=bool(left or settled.unlisted)
+            file, [] if at_work else [group.cause for group in failures], left=bool(settled.left or settled.unlisted)
         ),
         servers=reading.servers.rows(servers, _worked_on(file, servers)),
         progress=reading.progress.chart() if worked else None,

@@ -47,6 +47,11 @@ class Settled(NamedTuple):
     #: Servers whose mailboxes could not be listed: there are more than the whole.
     unlisted: int = 0
 
+    @property
+    def left(self) -> int:
+        """Those that are known, and have no outcome."""
+        return self.whole - self.done - self.failed
+
 
 class Workforce(NamedTuple):
     """Workers, mailboxes that each visits at a time, and servers that each have so many workers."""

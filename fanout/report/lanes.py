@@ -130,7 +130,7 @@ class Workers:
         """A worker has told of mailboxes, for which it took so many seconds all together."""
         self._done[worker] += done
         self._failed[worker] += failed
-        if worker >= MOST_LANES:
+        if worker >= MOST_LANES * max(1, len(self._servers)):  # numbers have gaps where a server has no workers
             return
         end = self._axis.elapsed(at)
         first = (end - spent / self._at_a_time) / self._part
@@ -165,7 +165,7 @@ class Workers:
             for row, (worker, apart) in enumerate(rows)
         ]
         marked = poles([at for at, _ in seams(self._axis)])
-        height = len(lanes) * (thickness + gap) + (len(groups) - 1) * gap
+        height = len(lanes) * (thickness + gap) + max(0, len(groups) - 1) * gap
         notes = [*([_GROUPED] if len(groups) > 1 else []), *known.left_out()]
         return Lanes(lanes, height, thickness, time_ticks(self._axis), marked, notes, self._table(known))
 

@@ -40,7 +40,6 @@ class Row(NamedTuple):
     server: str
     #: None where nobody could list its mailboxes: then there is nothing else to be told.
     settled: Settled | None
-    left: int
     rate: str
     time: str
     #: `2 missing, 1 denied`; may be empty.
@@ -73,14 +72,13 @@ class Servers:
 
     def _row(self, on: OnServer, worked: float) -> Row:
         if on.count is None:
-            return Row(on.server, None, 0, "", "", "", [], None)
+            return Row(on.server, None, "", "", "", [], None)
         settled = Settled(on.done, on.failed, on.count)
         causes = self._causes[on.server].most_common()
         return Row(
             server=on.server,
             settled=settled,
-            left=on.left,
-            rate=" ".join(rate(on.done + on.failed, worked)),
+            rate=" ".join(filter(None, rate(on.done + on.failed, worked))),
             time=seconds(worked) if worked else "",
             causes=", ".join(f"{count:,} {cause}" for cause, count in causes),
             parts=parts(settled),

@@ -12,7 +12,7 @@ from fanout.lives import Life
 from fanout.outcomes import Outcome
 from fanout.report.axis import Axis, Span
 from fanout.report.heading import Part, Settled, parts, rate
-from fanout.report.lanes import Workers
+from fanout.report.lanes import MOST_LANES, Workers
 from fanout.report.servers import HEIGHT, Course, Row, Servers
 from fanout.runfile import RunFile
 from tests.report.runs import DENIED, HOSTILE, census
@@ -42,7 +42,6 @@ def test_each_server_has_its_counts_its_pace_its_causes_and_its_course() -> None
     assert first == Row(
         "a",
         Settled(5, 1, 10),
-        4,
         "2 a second",
         "3 s",
         "1 denied",
@@ -53,17 +52,17 @@ def test_each_server_has_its_counts_its_pace_its_causes_and_its_course() -> None
             f"M0 {HEIGHT}V0H1V19.5H2V{HEIGHT}H{AXIS.buckets}V{HEIGHT}Z",
         ),
     )
-    assert (second.settled, second.left, second.rate, second.time) == (Settled(1, 0, 1), 0, "2 a second", "500 ms")
+    assert (second.settled, second.rate, second.time) == (Settled(1, 0, 1), "2 a second", "500 ms")
 
 
 def test_a_server_that_is_not_listed_has_nothing_but_its_name() -> None:
-    assert Servers(AXIS).rows([OnServer("a", None)], {"a": 3.0}) == [Row("a", None, 0, "", "", "", [], None)]
+    assert Servers(AXIS).rows([OnServer("a", None)], {"a": 3.0}) == [Row("a", None, "", "", "", [], None)]
 
 
 def test_a_server_that_nobody_worked_on_has_no_pace_and_no_course() -> None:
     (row,) = Servers(AXIS).rows([OnServer("a", 10)], {})
 
-    assert (row.left, row.rate, row.time, row.course) == (10, "none ", "", None)
+    assert (row.settled, row.rate, row.time, row.course) == (Settled(0, 0, 10), "none", "", None)
 
 
 def test_outcomes_of_a_run_over_one_server_are_none_of_several() -> None:
@@ -119,6 +118,17 @@ def test_the_workers_of_a_server_stand_together_and_name_it() -> None:
     assert drawn.table.head == ("worker", "done", "failed", "processes", "died", "server")
     assert [row[-1] for row in drawn.table.rows] == ["a", "b", "a", "b"]
     assert drawn.notes == ["Workers of one server stand together, in the order of the servers above."]
+
+
+def test_the_workers_of_a_server_are_drawn_though_the_numbers_of_others_are_missing() -> None:
+    workers = Workers(AXIS, at_a_time=1, servers=["a", "b", "c"])
+    numbers = [3 * turn + 1 for turn in range(MOST_LANES)]
+    for worker in numbers:
+        workers.add(worker, at=1.0, spent=1.0, done=1, failed=0)
+    drawn = workers.draw([Life(n + 1, 1, n, 0.0, 100 + n, 4.0, "SIGSEGV") for n in numbers])
+
+    assert len(drawn.lanes) == MOST_LANES
+    assert all(lane.work for lane in drawn.lanes)
 
 
 # --- the page ----------------------------------------------------------------------------------------------------------
