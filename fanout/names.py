@@ -206,7 +206,9 @@ class _Row(NamedTuple):
                 f"{self.where}: the column {_SERVER} is empty, so nobody knows where {self.name} is: {there}?"
             )
         if self.server not in servers:
-            raise UsageError(f"{self.where}: {self.name} is on {self.server!r}, which no --server names, but {there}")
+            raise UsageError(
+                f"{self.where}: {self.name} is on {self.server!r}, which no --server names; named are {there}"
+            )
         return self.server
 
 

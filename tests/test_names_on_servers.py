@@ -17,8 +17,11 @@ WRONG = [
     (" , imaps://a,", "line 3: the row names no mailbox; give one, or take the row away"),
     ("berta,", "line 3: the column server is empty, so nobody knows where berta is: "),
     ("berta", "line 3: the column server is empty, so nobody knows where berta is: "),
-    ("berta,imaps://elsewhere", "line 3: berta is on 'imaps://elsewhere', which no --server names, but "),
-    ("\n# gone\n\nberta,imaps://elsewhere", "line 6: berta is on 'imaps://elsewhere', which no --server names, but "),
+    ("berta,imaps://elsewhere", "line 3: berta is on 'imaps://elsewhere', which no --server names; named are "),
+    (
+        "\n# gone\n\nberta,imaps://elsewhere",
+        "line 6: berta is on 'imaps://elsewhere', which no --server names; named are ",
+    ),
     ('"berta,imaps://a\nclara,imaps://a', "line 3: the row that begins here can't be read, a quote may be open: "),
     ('"berta,imaps://a\n"clara",imaps://a', "line 3: the row that begins here can't be read, a quote may be open: "),
     (f'"berta,imaps://a\n{"x" * 2**17}', "line 3: the row that begins here can't be read, a quote may be open: "),
@@ -63,7 +66,9 @@ def test_a_table_all_of_whose_rows_name_the_one_server_is_taken(tmp_path: Path) 
 def test_a_mailbox_of_another_server_is_not_looked_for_on_the_one_that_is_given(tmp_path: Path) -> None:
     path = table(tmp_path, "")
 
-    with pytest.raises(UsageError, match="line 2: anna is on 'imaps://a', which no --server names, but imaps://b"):
+    with pytest.raises(
+        UsageError, match="line 2: anna is on 'imaps://a', which no --server names; named are imaps://b"
+    ):
         list(read_names(path, "imaps://b"))
 
 
@@ -71,7 +76,7 @@ def test_a_cell_may_have_several_lines_and_the_rows_after_it_keep_their_numbers(
     path = tmp_path / "names.csv"
     path.write_text('name,mailbox,server\n"Anna\nA.",anna,a\n"Berta\nB.",berta,b\n"Clara",clara,c\n')
 
-    with pytest.raises(UsageError, match="line 6: clara is on 'c', which no --server names, but a, b"):
+    with pytest.raises(UsageError, match="line 6: clara is on 'c', which no --server names; named are a, b"):
         Shares(str(path), ("a", "b"))
 
 
@@ -102,4 +107,4 @@ def test_a_run_over_one_server_does_not_begin_with_a_list_of_another_ones(
 
     assert isinstance(done.exception, FanoutError)
     assert (done.exception.exit_code, [each.name for each in tmp_path.iterdir()]) == (2, ["names.csv"])
-    assert "line 2: anna is on 'imaps://a', which no --server names, but sim:5" in done.stderr
+    assert "line 2: anna is on 'imaps://a', which no --server names; named are sim:5" in done.stderr
