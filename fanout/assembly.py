@@ -36,6 +36,9 @@ _PAGES = "SELECT first, addresses, places FROM roster WHERE first < ? AND first 
 
 _LIVES = "SELECT number + ?, sitting + ?, worker + ?, begun, pid, ended, how FROM lives ORDER BY number"
 
+#: Workers so far, and as many more as keep the servers' turns in their numbers.
+_WORKERS = "SELECT (coalesce(max(worker), -1) + ?1) / ?1 * ?1 FROM lives"
+
 _FAILED = "SELECT ordinal, life + ?, at, line FROM failed ORDER BY ordinal"
 
 _DONE = "SELECT first, count, attempts, life + ?, at, lines FROM done ORDER BY first"
@@ -79,7 +82,8 @@ class Assembly(RunFile):
     def _take_workers(self, file: RunFile, lives: int) -> None:
         """Copy who worked on a run, and each life of its workers, which are others than those that were taken before."""
         [(sittings,)] = self._query("SELECT count(*) FROM sittings")
-        [(workers,)] = self._query("SELECT coalesce(max(worker) + 1, 0) FROM lives")
+        servers = len(file.facts("servers")["servers"] or [""])
+        [(workers,)] = self._query(_WORKERS, servers)
         for sitting in file.sittings():
             self.sit_down(sitting)
         rows = file._query(_LIVES, lives, sittings, workers)

@@ -12,6 +12,15 @@
     failed last            cause    message
     u00000777@sim.example  missing  no such mailbox
 
+Of a run over several servers it has a line for each of them, and names them by their numbers in the others:
+
+    server    done  failed      of
+    1       40,120      12  60,000  imaps://mail.example.com
+    2       24,000       0  40,000  sim:40000
+
+    worker  server    pid   open  memory   for  mailbox
+    1       1       12345      1  43 MiB   2 s  u00000123@example.com
+
 It knows rich, and neither a run nor a terminal.
 """
 
@@ -24,7 +33,7 @@ from rich.text import Text
 
 from fanout.estimate import in_words, rough
 from fanout.lives import named
-from fanout.overview import bars, size, that_fit
+from fanout.overview import bars, servers_that_fit, size, that_fit
 from fanout.plain import printable
 
 if TYPE_CHECKING:
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from fanout.by_server import OnServer
     from fanout.overview import Crowd, Overview, Place, Trouble
 
 #: The last failures that are shown.
@@ -56,10 +66,14 @@ def drawing(overview: Overview, columns: int, rows: int) -> RenderableType:
     failures = overview.failures[:FAILURES] if used + 2 + FAILURES <= rows else ()
     room = rows - used - 2 - (len(failures) + 2 if failures else 0)
     lines = head
+    if overview.servers and (share := room // 2) > 2:
+        servers = _servers(overview.servers, share - 2)
+        lines += [Text(), *servers]
+        room -= 1 + len(servers)
     if overview.workers and room > 0:
         lines += [Text(), *_workers(overview, room)]
     if failures:
-        lines += [Text(), *_failures(failures, columns * 2 // 5)]
+        lines += [Text(), *_failures(failures, columns * 2 // 5, _numbers(overview.servers))]
     return Group(*lines)
 
 
@@ -71,10 +85,11 @@ def _title(overview: Overview) -> Text:
 def _bar(overview: Overview, columns: int) -> Text:
     """What is done, what failed and what is left: of the failed at least a cell, where there are any."""
     settled = overview.done + overview.failed
-    share = f"{settled * 100 // overview.count:>4} %"
+    count = overview.count or 1  # there may be none as long as no server is listed
+    share = f"{settled * 100 // count:>4} %"
     width = columns - len(share)
-    failed = -(-overview.failed * width // overview.count)
-    done = min(overview.done * width // overview.count, width - failed)
+    failed = -(-overview.failed * width // count)
+    done = min(overview.done * width // count, width - failed)
     bar = Text(no_wrap=True).append("━" * done, "green").append("━" * failed, "red")
     return bar.append("─" * (width - done - failed), "dim").append(share, "bold")
 
@@ -95,12 +110,44 @@ def _pace(overview: Overview) -> Text:
     return pace.append(f"{_GAP}{left}") if left else pace
 
 
+def _servers(servers: Sequence[OnServer], room: int) -> Sequence[Text]:
+    """A line a server, and one for all for which there is no room."""
+    shown, others = servers_that_fit(servers, room)
+    rows = [[Text(word, "dim") for word in ("server", "done", "failed", "of", "")]]
+    rows += [_counts_of(each, f"{number}") for number, each in enumerate(shown, 1)]
+    rows += [_counts_of(others, "")] if others else []
+    return _aligned(rows, "<>>>")
+
+
+def _counts_of(on: OnServer, number: str) -> list[Text]:
+    url = Text(printable(on.server))
+    if on.count is None:
+        return [Text(number, "bold"), Text(), Text(), Text("unknown", "yellow"), url]
+    failed = Text(f"{on.failed:,}", "red" if on.failed else "dim")
+    return [Text(number, "bold"), Text(f"{on.done:,}"), failed, Text(f"{on.count:,}"), url]
+
+
+def _numbers(servers: Sequence[OnServer]) -> dict[str, str]:
+    """What the servers are called in other lines; nothing where there is one for all."""
+    return {each.server: f"{number}" for number, each in enumerate(servers, 1)}
+
+
 def _workers(overview: Overview, room: int) -> Sequence[Text]:
     """A line a worker, under the words that say what its columns are."""
     shown, crowd = that_fit(overview.workers, room)
-    heading = [Text(word, "dim") for word in ("worker", "pid", "open", "memory", "for", "mailbox")]
-    lines = _aligned([heading, *(_cells(worker, overview.capacity) for worker in shown)], "<>>>>") if shown else []
-    return [*lines, _crowd(crowd)] if crowd else lines
+    numbers = _numbers(overview.servers)
+    words = ("worker", *_whose(numbers, "server"), "pid", "open", "memory", "for", "mailbox")
+    rows = [[Text(word, "dim") for word in words]]
+    for worker in shown:
+        name, *cells = _cells(worker, overview.capacity)
+        rows.append([name, *map(Text, _whose(numbers, numbers.get(worker.server or "", ""))), *cells])
+    lines = _aligned(rows, f"<{'<' if numbers else ''}>>>>") if shown else []
+    return [*lines, _crowd(crowd, numbers)] if crowd else lines
+
+
+def _whose(numbers: dict[str, str], word: str) -> Sequence[str]:
+    """The cell that says which server, where there are several."""
+    return (word,) if numbers else ()
 
 
 def _aligned(rows: Sequence[Sequence[Text]], sides: str) -> Sequence[Text]:
@@ -137,19 +184,22 @@ def _seconds(seconds: float | None) -> Text:
     return Text(rough(seconds), "yellow" if seconds >= LONG else "")
 
 
-def _crowd(crowd: Crowd) -> Text:
+def _crowd(crowd: Crowd, numbers: dict[str, str]) -> Text:
     line = Text(f"and {crowd.count:,} more: {crowd.open:,} open, {size(crowd.rss)}", no_wrap=True, overflow="ellipsis")
     longest = crowd.longest
     if longest and longest.mailbox and longest.seconds and longest.seconds >= SHORT:
-        line.append(f", the longest for {rough(longest.seconds)} at {printable(longest.mailbox)}")
+        where = f" on server {numbers[longest.server]}" if longest.server in numbers else ""
+        line.append(f", the longest for {rough(longest.seconds)} at {printable(longest.mailbox)}{where}")
     return line
 
 
-def _failures(failures: Sequence[Trouble], widest: int) -> Sequence[Text]:
-    """The last failures; the name of a mailbox takes so many columns at the most."""
-    rows = [[Text(word, "dim") for word in ("failed last", "cause", "message")]]
+def _failures(failures: Sequence[Trouble], widest: int, numbers: dict[str, str]) -> Sequence[Text]:
+    """The last failures; the name of a mailbox takes so many columns at the most. `numbers`: those of servers."""
+    words = ("failed last", *_whose(numbers, "server"), "cause", "message")
+    rows = [[Text(word, "dim") for word in words]]
     for failure in failures:
         mailbox = Text(printable(failure.mailbox))
         mailbox.truncate(widest, overflow="ellipsis")
-        rows.append([mailbox, Text(failure.cause, "red"), Text(printable(failure.message), "dim")])
-    return _aligned(rows, "<<")
+        whose = _whose(numbers, numbers.get(failure.server or "", ""))
+        rows.append([mailbox, *map(Text, whose), Text(failure.cause, "red"), Text(printable(failure.message), "dim")])
+    return _aligned(rows, "<<<" if numbers else "<<")

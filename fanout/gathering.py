@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanout.by_server import servers_in_words
 from fanout.errors import FanoutError, UsageError
 from fanout.runfile import RunFile
 
@@ -22,6 +23,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     name: str
     job: str
+    #: Its URL, or how many there are.
     server: str
     #: When the last process began to work on it, as the run file says it; empty where none did.
     begun: str
@@ -51,7 +53,7 @@ def _entry(file: RunFile) -> Entry:
     return Entry(
         file.path.name,
         told.get("job", ""),
-        told.get("server", ""),
+        servers_in_words(told) if told else "",
         sittings[-1].begun if sittings else "",
         done,
         failed,

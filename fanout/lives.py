@@ -27,6 +27,11 @@ def named(worker: int) -> int:
     return worker + 1
 
 
+def server_of(worker: int, servers: Sequence[str]) -> str | None:
+    """The server of a worker of a run over these: they take turns in its numbers, see `legs`. None where there is one for all."""
+    return servers[worker % len(servers)] if len(servers) > 1 else None
+
+
 class Life(msgspec.Struct):
     """One process that was a worker. Times are seconds since the epoch."""
 

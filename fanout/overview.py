@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fanout.by_server import OnServer
 from fanout.estimate import Estimate
 
 #: The letters of a small picture of numbers, from the least to the most.
@@ -29,6 +30,8 @@ class Place(msgspec.Struct, frozen=True):
     #: The mailbox that it has been at for longest, and for how many seconds; None where it is at none.
     mailbox: str | None
     seconds: float | None
+    #: None for a run over one.
+    server: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -37,6 +40,8 @@ class Trouble(msgspec.Struct, frozen=True):
     mailbox: str
     cause: str
     message: str
+    #: None for a run over one.
+    server: str | None = None
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -62,10 +67,26 @@ class Overview(msgspec.Struct, frozen=True):
     at: float | None = None
     #: What else there is to say.
     note: str = ""
+    #: Where it stands on each of several servers.
+    servers: Sequence[OnServer] = ()
 
     @property
     def left(self) -> int:
         return self.count - self.done - self.failed
+
+
+def servers_that_fit(servers: Sequence[OnServer], room: int) -> tuple[Sequence[OnServer], OnServer | None]:
+    """The first servers, as many as there is room for, and what the others come to together, in one line."""
+    if len(servers) <= room:
+        return servers, None
+    shown, others = servers[: max(0, room - 1)], servers[max(0, room - 1) :]
+    known = [each for each in others if each.count is not None]
+    return shown, OnServer(
+        f"and {len(others):,} more",
+        sum(each.count or 0 for each in known) if known else None,
+        sum(each.done for each in known),
+        sum(each.failed for each in known),
+    )
 
 
 class Crowd(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from workers.causes import Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     Query = Callable[..., Iterator[Any]]
 
@@ -21,8 +21,8 @@ _WORKED = """
 WITH told (life, at) AS (
     SELECT life, max(at) FROM (SELECT life, at FROM done UNION ALL SELECT life, at FROM failed) GROUP BY life
 )
-SELECT min(begun), max(max(coalesce(ended, begun), coalesce(at, begun)))
-FROM lives LEFT JOIN told ON number = life GROUP BY sitting ORDER BY sitting
+SELECT worker % ?1, min(begun), max(max(coalesce(ended, begun), coalesce(at, begun)))
+FROM lives LEFT JOIN told ON number = life GROUP BY sitting, worker % ?1 ORDER BY sitting
 """
 
 
@@ -48,7 +48,14 @@ class Retrospect:
 
     def worked(self) -> list[tuple[float, float]]:
         """From when to when workers lived, for each sitting that had some."""
-        return list(self._query(_WORKED))
+        return self.worked_on([""])[""]
+
+    def worked_on(self, servers: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
+        """The same, of each server's workers, where these are the servers of the run."""
+        worked: dict[str, list[tuple[float, float]]] = {server: [] for server in servers}
+        for place, begun, ended in self._query(_WORKED, len(servers)):
+            worked[servers[place]].append((begun, ended))
+        return worked
 
     def attempts(self) -> Counter[Cause]:
         """Why attempts failed that were followed by another one."""

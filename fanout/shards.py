@@ -118,9 +118,17 @@ def _to_replace(output: Path, paths: Iterable[Path], *, force: bool) -> RunFile 
         return None
     if not force:
         raise UsageError(f"-o {output}: the file is there already; --force replaces it")
+    if not output.exists():
+        raise UsageError(f"-o {output}: it is a link that leads nowhere; give another name")
     if any(output.samefile(path) for path in paths):
         raise UsageError(f"-o {output}: it is one of those to be merged; give another name")
-    return RunFile.resume(output)
+    try:
+        return RunFile.resume(output)
+    except UsageError as error:
+        raise UsageError(
+            f"-o {output}: the output is there already, and --force replaces nothing but a run file that nobody works on; "
+            f"give another name: {error}"
+        ) from error
 
 
 # --- do they belong together ------------------------------------------------------------------------------------------

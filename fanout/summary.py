@@ -7,14 +7,16 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from fanout import facts, leaks
+from fanout.by_server import by_server
 from fanout.errors import UsageError
 from fanout.plain import printable
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from fanout.by_server import OnServer
     from fanout.conduct import Report
     from fanout.errors import StoppedError
     from fanout.leaks import LeakLine
@@ -29,8 +31,10 @@ _UNLISTED = "not listed yet, its mailboxes are not known"
 MOST_TOTALS = 12
 
 
-def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> Iterator[str]:
-    """What is said when a run has ended, and its jobs have left so much unreleased."""
+def of_report(
+    report: Report, path: Path, leaked: Iterable[LeakLine] = (), servers: Iterable[OnServer] = ()
+) -> Iterator[str]:
+    """What is said when a run has ended, its jobs have left so much unreleased, and it came to so much on several servers."""
     merge = report.merge
     yield from totals_in_words(merge.total)
     yield from leaks.in_words(leaked)
@@ -39,6 +43,7 @@ def of_report(report: Report, path: Path, leaked: Iterable[LeakLine] = ()) -> It
         yield f"each of them: {to_see_failures(path)}"
     if report.stopped_by:
         yield f"stopped early: {facts.stopped_by(report)}"
+    yield from on_each(servers)
     yield from _ending(merge.succeeded, merge.failed, report.roster.count, path, report.roster.unlisted)
 
 
@@ -46,6 +51,7 @@ def of_stopped(file: RunFile, error: StoppedError) -> Iterator[str]:
     """What is said when the outside world has stopped a run: what is committed counts."""
     yield f"stopped early: {error}"
     told = file.facts()
+    yield from on_each(by_server(file))
     yield from _ending(*file.counts(), told["roster"]["count"], file.path, told["unlisted"])
 
 
@@ -57,7 +63,8 @@ def of_run(file: RunFile) -> Iterator[str]:
         return
     yield f"job       {told['job']} ({told['job_source']}) {told['options'] or ''}".rstrip()
     yield f"code      {sittings[-1].job_hash or 'none that could be found'}"
-    yield from _servers(file, told)
+    servers = by_server(file)
+    yield from on_each(servers) if servers else [f"server    {told['server']}"]
     yield f"roster    {told['roster']['source']}"
     at_work = file.worked_on_by
     for number, sitting in enumerate(sittings, 1):
@@ -90,6 +97,7 @@ def of_idle(file: RunFile) -> Iterator[str]:
     else:
         yield "the run has ended"
     yield from _causes(file.before().failed)
+    yield from on_each(by_server(file))
     yield from _ending(done, failed, count, file.path, unlisted)
 
 
@@ -204,20 +212,15 @@ def of_slowest(file: RunFile, count: int) -> Iterator[str]:
         yield f"{outcome.name}\t{outcome.seconds:.3f} s\t{'done' if outcome.ok else 'failed'}"
 
 
-def _servers(file: RunFile, told: dict[str, Any]) -> Iterator[str]:
-    """The server, or each of several with what it came to."""
-    if not told["servers"]:
-        yield f"server    {told['server']}"
-    for leg in told["legs"]:
-        done, failed = file.counts_of(range(leg["first"], leg["first"] + leg["count"]))
-        yield f"server    {leg['server']}: {verdict(done, failed, leg['count'])}"
-    for server in told["unlisted"]:
-        yield f"server    {server}: {_UNLISTED}"
+def on_each(servers: Iterable[OnServer]) -> Iterator[str]:
+    """A line for each of several servers: what a run over several servers came to on each of them."""
+    for each in servers:
+        said = _UNLISTED if each.count is None else verdict(each.done, each.failed, each.count)
+        yield f"server    {each.server}: {said}"
 
 
-def _ending(done: int, failed: int, count: int, path: Path, unlisted: Iterable[str]) -> Iterator[str]:
-    for server in unlisted:
-        yield f"{server}: {_UNLISTED}"
+def _ending(done: int, failed: int, count: int, path: Path, unlisted: Sequence[str]) -> Iterator[str]:
+    """`unlisted`: servers whose mailboxes are not among those counted."""
     if done + failed < count or unlisted:
         yield f"to go on with it: {to_go_on(path)}"
     yield verdict(done, failed, count)

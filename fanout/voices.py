@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.events import Ended, Retry, Settle, StartWorker
-from fanout.lives import named
+from fanout.lives import named, server_of
 from fanout.plain import printable
 from fanout.progress import INTERRUPTED, Occasions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from workers.messages import Error
@@ -94,28 +94,32 @@ class Names(Protocol):
 class Chronicle:
     """Says all of it."""
 
-    def __init__(self, voice: Voice, names: Names) -> None:
+    def __init__(self, voice: Voice, names: Names, servers: Sequence[str]) -> None:
+        """`servers`: those of the run."""
         self._voice = voice
         self._names = names
+        self._servers = servers
 
     def note(self, happened: Happened) -> None:
         match happened:
             case StartWorker(worker):
-                number = named(worker)
-                self._voice.tell(f"worker {number} is started", "worker_started", worker=number)
+                self._worker(worker, "is started", "worker_started")
             case Ended(worker=worker, how=how, at=at):
-                number, names = named(worker), [self._names.name(ordinal) for ordinal in at]
-                server = self._server(at[0]) if at else {}
-                where = f" at {', '.join(names)}{_on(**server)}" if names else ""
-                line = f"worker {number} ended{where}: {how}"
-                self._voice.tell(line, "worker_ended", worker=number, how=how, mailboxes=names, **server)
+                names = [self._names.name(ordinal) for ordinal in at]
+                where = f" at {', '.join(names)}" if names else ""
+                self._worker(worker, f"ended{where}: {how}", "worker_ended", how=how, mailboxes=names)
             case Retry(ordinal=ordinal, attempt=attempt, error=error):
                 self._attempt("retry", ordinal, attempt, error)
             case Settle(ordinal=ordinal, attempts=attempt, error=error):
                 self._attempt("failed", ordinal, attempt, error)
 
+    def _worker(self, worker: int, what: str, event: str, **fields: object) -> None:
+        number, server = named(worker), _field(server_of(worker, self._servers))
+        whose = f" of {server['server']}" if server else ""
+        self._voice.tell(f"worker {number}{whose} {what}", event, worker=number, **fields, **server)
+
     def _attempt(self, event: str, ordinal: int, attempt: int, error: Error) -> None:
-        name, server = self._names.name(ordinal), self._server(ordinal)
+        name, server = self._names.name(ordinal), _field(self._names.server(ordinal))
         follows = ", another one follows" if event == "retry" else ""
         self._voice.tell(
             f"{name}{_on(**server)}: attempt {attempt} failed{follows}: {error.cause}: {error.message}",
@@ -127,10 +131,10 @@ class Chronicle:
             **server,
         )
 
-    def _server(self, ordinal: int) -> dict[str, str]:
-        """The field that says where a mailbox is; none where all are on one server."""
-        server = self._names.server(ordinal)
-        return {"server": server} if server else {}
+
+def _field(server: str | None) -> dict[str, str]:
+    """The field that says where something is; none where there is one server for all."""
+    return {"server": server} if server else {}
 
 
 def _on(server: str = "") -> str:

@@ -55,6 +55,8 @@ class Watcher:
         lines = None
         for overview in self._overviews():
             if lines is None:
+                for line in summary.on_each(overview.servers):
+                    say(line)
                 say(summary.verdict(overview.done, overview.failed, overview.count))
                 lines = Lines(say)
             lines.show(_now(), overview.done + overview.failed, overview.failed, overview.count)

@@ -173,7 +173,7 @@ def test_an_interrupt_does_not_wait_for_a_server_that_does_not_answer(folder: Pa
         lines = said(run)
 
     assert (run.returncode, lines[-1]) == (130, "30 done, 0 failed, of 30")
-    assert f"{server.url}: not listed yet, its mailboxes are not known" in lines
+    assert f"server    {server.url}: not listed yet, its mailboxes are not known" in lines
 
 
 def test_a_shard_is_merged_when_each_server_has_been_listed(folder: Path) -> None:

@@ -195,6 +195,7 @@ def test_the_clocks_of_fanout_are_where_things_happen() -> None:
         "fanout/report/ranking.py",
         "fanout/report/record.py",
         "fanout/report/results.py",
+        "fanout/report/servers.py",
         "fanout/report/tally.py",
         "fanout/report/units.py",
         "fanout/report/visible.py",

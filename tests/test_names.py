@@ -15,7 +15,7 @@ from fanout.names import read_names
 def read(tmp_path: Path, data: bytes) -> list[str]:
     path = tmp_path / "names.txt"
     path.write_bytes(data)
-    return list(read_names(str(path)))
+    return list(read_names(str(path), "sim:1"))
 
 
 def test_names_are_read_one_a_line(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
 
 def test_a_device_that_is_no_list_is_refused_before_it_has_filled_the_memory() -> None:
     with pytest.raises(UsageError, match="/dev/zero, line 1: longer than 1,048,576 letters"):
-        list(read_names("/dev/zero"))
+        list(read_names("/dev/zero", "sim:1"))
 
 
 def test_what_windows_adds_is_taken_away(tmp_path: Path) -> None:
@@ -55,25 +55,25 @@ def test_a_line_that_is_no_utf_8_is_named(tmp_path: Path, number: int) -> None:
 
 def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"the list of mailboxes can't be read: .*nobody\.txt: No such file"):
-        list(read_names(str(tmp_path / "nobody.txt")))
+        list(read_names(str(tmp_path / "nobody.txt"), "sim:1"))
 
 
 def test_a_folder_is_no_list(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Is a directory"):
-        list(read_names(str(tmp_path)))
+        list(read_names(str(tmp_path), "sim:1"))
 
 
 def test_a_minus_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna\nanna\nberta\n")))
 
-    assert list(read_names("-")) == ["anna", "berta"]
+    assert list(read_names("-", "sim:1")) == ["anna", "berta"]
 
 
 def test_names_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_bytes(b"anna\nberta\n\xff\n")
 
-    names = read_names(str(path))
+    names = read_names(str(path), "sim:1")
 
     assert [next(names), next(names)] == ["anna", "berta"]
     names.close()  # type: ignore[attr-defined]

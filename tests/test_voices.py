@@ -12,6 +12,9 @@ from workers.messages import Error
 NOON = datetime(2026, 11, 25, 12, 0, 0, 250_000, tzinfo=UTC)
 BUSY = Error("Busy", "later, please", Cause.BUSY, retryable=True)
 
+#: The servers of a run over one, and of one over several.
+ALONE, SEVERAL = ("sim:7",), ("sim:8", "sim:9")
+
 
 class Boxes:
     """A roster."""
@@ -96,7 +99,7 @@ HAPPENED: list[Happened] = [
 
 def test_a_chronicle_has_a_line_for_each_worker_and_each_attempt_that_failed() -> None:
     said: list[str] = []
-    chronicle = Chronicle(Lines(said.append), Boxes())
+    chronicle = Chronicle(Lines(said.append), Boxes(), ALONE)
     for each in HAPPENED:
         chronicle.note(each)
 
@@ -111,7 +114,7 @@ def test_a_chronicle_has_a_line_for_each_worker_and_each_attempt_that_failed() -
 
 def test_a_chronicle_for_machines_names_worker_mailbox_and_cause() -> None:
     said: list[str] = []
-    chronicle = Chronicle(objects(said), Boxes())
+    chronicle = Chronicle(objects(said), Boxes(), ALONE)
     for each in HAPPENED:
         chronicle.note(each)
 
@@ -121,22 +124,28 @@ def test_a_chronicle_for_machines_names_worker_mailbox_and_cause() -> None:
     assert (told[3]["mailbox"], told[3]["attempt"], told[3]["cause"]) == ("box-5", 1, "busy")
 
 
-def test_where_there_are_several_servers_a_chronicle_says_at_which_one_a_mailbox_is() -> None:
+def test_where_there_are_several_servers_a_chronicle_says_of_which_one_a_worker_is_and_where_a_mailbox() -> None:
     lines: list[str] = []
     said: list[str] = []
-    for chronicle in (Chronicle(Lines(lines.append), Boxes("sim:9")), Chronicle(objects(said), Boxes("sim:9"))):
+    for voice in (Lines(lines.append), objects(said)):
+        chronicle = Chronicle(voice, Boxes("sim:9"), SEVERAL)
         for each in HAPPENED:
             chronicle.note(each)
 
-    assert lines[1] == "worker 3 ended at box-5, box-7 on sim:9: SIGKILL"
-    assert lines[3] == "box-5 on sim:9: attempt 1 failed, another one follows: busy: later, please"
+    assert lines == [
+        "worker 3 of sim:8 is started",
+        "worker 3 of sim:8 ended at box-5, box-7: SIGKILL",
+        "worker 4 of sim:9 ended: exit code 0",
+        "box-5 on sim:9: attempt 1 failed, another one follows: busy: later, please",
+        "box-7 on sim:9: attempt 3 failed: busy: later, please",
+    ]
     told = [json.loads(line) for line in said]
-    assert [(each.get("mailbox"), each.get("server")) for each in told] == [
-        (None, None),
-        (None, "sim:9"),
-        (None, None),
-        ("box-5", "sim:9"),
-        ("box-7", "sim:9"),
+    assert [(each.get("worker"), each.get("mailbox"), each["server"]) for each in told] == [
+        (3, None, "sim:8"),
+        (3, None, "sim:8"),
+        (4, None, "sim:9"),
+        (None, "box-5", "sim:9"),
+        (None, "box-7", "sim:9"),
     ]
 
 

@@ -199,7 +199,7 @@ def _count(given: dict[str, Any]) -> int:
                 )
         return int(given["count"])
     if given["mailboxes_from"]:
-        count = sum(1 for _ in choice_of(given).here(read_names(given["mailboxes_from"])))
+        count = sum(1 for _ in choice_of(given).here(read_names(given["mailboxes_from"], given["server"])))
         if not count:
             raise UsageError(
                 f"no mailbox is left to visit: {given['mailboxes_from']}, and what was chosen of it, give none"

@@ -14,6 +14,7 @@ import click
 
 from fanout import facts, jobs, summary
 from fanout import resume as resuming
+from fanout.by_server import by_server
 from fanout.cli import completing
 from fanout.cli.access import ACCESS, access_of
 from fanout.cli.engine import DASK, ENGINE, workplace_of
@@ -47,8 +48,9 @@ from workers.messages import Error, OnLeak
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from fanout.by_server import OnServer
     from fanout.conduct import Conductor, Mailboxes
     from fanout.convoy import Convoy
     from fanout.events import Joined
@@ -344,22 +346,27 @@ def _conduct(file: RunFile, conductor: Conductor | Convoy, ready: _Ready, manner
         report = _run(conductor, ready, file, manner)
     except StoppedError as error:
         facts.stopped(file, error)
-        _sum_up(voice, summary.of_stopped(file, error), (*file.counts(), resuming.roster(file).count), error.exit_code)
+        lines, count = summary.of_stopped(file, error), resuming.roster(file).count
+        _sum_up(voice, lines, (*file.counts(), count), error.exit_code, by_server(file))
         return error.exit_code
     facts.end(file, report)
     code, merge = _code_of(report, ready.intent), report.merge
-    _sum_up(
-        voice, summary.of_report(report, file.path, file.leaks()), (merge.succeeded, merge.failed, roster.count), code
-    )
+    servers = by_server(file)
+    lines = summary.of_report(report, file.path, file.leaks(), servers)
+    _sum_up(voice, lines, (merge.succeeded, merge.failed, roster.count), code, servers)
     return code
 
 
-def _sum_up(voice: Voice, lines: Iterable[str], counts: tuple[int, int, int], code: int) -> None:
-    """Say the summary, of which the last line is the verdict."""
+def _sum_up(
+    voice: Voice, lines: Iterable[str], counts: tuple[int, int, int], code: int, servers: Sequence[OnServer] = ()
+) -> None:
+    """Say the summary, of which the last line is the verdict; to machines with what it is of each of several servers."""
     *before, verdict = lines
     for line in before:
         voice.tell(line)
-    voice.tell(verdict, "ended", **dict(zip(("done", "failed", "total"), counts, strict=True)), exit_code=code)
+    each = [{"server": on.server, "done": on.done, "failed": on.failed, "total": on.count} for on in servers]
+    told = dict(zip(("done", "failed", "total"), counts, strict=True)) | ({"servers": each} if each else {})
+    voice.tell(verdict, "ended", **told, exit_code=code)
 
 
 def _code_of(report: Report, intent: Intent) -> int:
@@ -381,7 +388,8 @@ def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _M
         stack.enter_context(notifier)
         helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
         progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
-        outlet = Outlet(progress, ready.sink, helm, journal_of(given, voice, roster), partial(_say_joined, voice))
+        journal = journal_of(given, voice, roster, ready.intent.mailboxes.servers)
+        outlet = Outlet(progress, ready.sink, helm, journal, partial(_say_joined, voice))
         return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 
 

@@ -19,7 +19,7 @@ from fanout.voices import Chronicle, Lines, Measured, NoJournal, Objects, Voice
 from fanout.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from fanout.progress import Progress
@@ -83,9 +83,9 @@ def progress_of(
         yield Notified(progress, notifier) if notifier.has_listener else progress
 
 
-def journal_of(given: dict[str, Any], voice: Voice, roster: Roster) -> Journal:
-    """Who is told of workers and failures."""
-    return Chronicle(voice, roster) if given["verbose"] else NoJournal()
+def journal_of(given: dict[str, Any], voice: Voice, roster: Roster, servers: Sequence[str]) -> Journal:
+    """Who is told of workers and failures. `servers`: those of the run."""
+    return Chronicle(voice, roster, servers) if given["verbose"] else NoJournal()
 
 
 def check_open(window: Window | None, notifier: Notifier) -> None:

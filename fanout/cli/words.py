@@ -303,7 +303,7 @@ def mailboxes_of(given: dict[str, Any]) -> Mailboxes:
     choice = choice_of(given)
     server, *others = given["servers"]
     if not others:
-        names = read_names(names_from) if names_from else None
+        names = read_names(names_from, server) if names_from else None
         return Mailboxes(server, choice, names, _source(names_from), access_of(given))
     names_on = Shares(names_from, (server, *others)).of if names_from else None
     return Mailboxes(

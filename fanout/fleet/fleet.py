@@ -343,6 +343,10 @@ def open_all(  # noqa: PLR0913 - each is named by the caller
     Raises UsageError for what can't be held, also when this machine's limits do not allow it; StoppedError when the server can't
     be listed, or no worker can work; CredentialsError when the server refuses the account.
     """
+    if not isinstance(server, str):
+        raise UsageError(
+            f"{server!r}: open_all holds open the mailboxes of one server, given by a URL, as in 'sim:1000'"
+        )
     source = "the names given" if mailboxes is not None else ""
     wanted = Mailboxes(server, Choice(limit=limit), mailboxes, source, access)
     force = Workforce(1, None, separate_connections=separate_connections, start_method=start_method)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.forecast.report import how, in_words, recommended, setting, spread, title
+from fanout.forecast.report import how, outage, recommended, setting, spread, title
 from fanout.pictures import COLOURS, save, tidy
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _label(figure: Figure, use: Axes, forecast: Forecast) -> None:
     figure.suptitle(f"{_shorten(title(forecast))}\n{spread(forecast.given.seconds)}", fontsize="large")
     use.set_title(setting(forecast.given, forecast.concurrency), fontsize="small")
     figure.supxlabel(
-        f"recommended (ring): {recommended(forecast)}\nan outage: {in_words(forecast.outage)}\n{how(forecast)}",
+        f"recommended (ring): {recommended(forecast)}\nan outage: {outage(forecast)}\n{how(forecast)}",
         fontsize="x-small",
         color="0.35",
     )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fanout.forecast.study import Forecast, OutageCost, Row, Spread
 
 
+#: Seconds of a run below which nobody reckons with an outage in its middle, and below which its length is told no closer.
+SHORT, LEAST = 1.0, 0.05
+
+
 def report(forecast: Forecast, width: int | None) -> Iterator[str]:
     """All that is said of a forecast; `width`: characters of a line, None for no end."""
     given = forecast.given
@@ -22,7 +26,7 @@ def report(forecast: Forecast, width: int | None) -> Iterator[str]:
     yield f"basis     {how(forecast)}"
     yield f"workers   {_use(forecast.workers.mean, given.workers, 'at work')}"
     yield f"sessions  {_sessions(forecast)}"
-    yield f"outage    {in_words(forecast.outage)}"
+    yield f"outage    {outage(forecast)}"
     yield ""
     yield from table(_columns([*forecast.workforces, *forecast.chunk_sizes], forecast), width)
     yield ""
@@ -50,8 +54,20 @@ def recommended(forecast: Forecast) -> str:
 
 def spread(seconds: Spread) -> str:
     """The median, and the interval where it is one."""
-    low, median, high = map(duration, (seconds.low, seconds.median, seconds.high))
+    low, median, high = map(_lasting, (seconds.low, seconds.median, seconds.high))
     return median if low == high else f"{median} ({low} to {high})"
+
+
+def _lasting(seconds: float) -> str:
+    return duration(seconds) if seconds >= LEAST else f"under {duration(2 * LEAST)}"
+
+
+def outage(forecast: Forecast) -> str:
+    """What an outage costs, where the run is long enough for one."""
+    takes = forecast.given.seconds.median
+    if forecast.outage.lasts and takes < SHORT:
+        return f"nothing to reckon with in a run that takes {_lasting(takes)}"
+    return in_words(forecast.outage)
 
 
 def in_words(outage: OutageCost) -> str:
@@ -100,7 +116,7 @@ def _columns(rows: Sequence[Row], forecast: Forecast) -> list[Column]:
     return [
         Column(("", "workers"), [f"{row.workers:,}" for row in rows]),
         Column(("chunk", "size"), [str(row.chunk_size) for row in rows]),
-        Column(("", "finish"), [duration(row.seconds.median) for row in rows]),
+        Column(("", "finish"), [_lasting(row.seconds.median) for row in rows]),
         Column(("", "90 % of runs"), [_interval(row.seconds) for row in rows], weight=1),
         Column(("times", "given"), [f"{row.seconds.median / given:.2f}" if given else "" for row in rows], weight=2),
         Column(("", ""), [_mark(row, forecast) for row in rows], words=True),
@@ -108,7 +124,7 @@ def _columns(rows: Sequence[Row], forecast: Forecast) -> list[Column]:
 
 
 def _interval(seconds: Spread) -> str:
-    return "" if seconds.low == seconds.high else f"{duration(seconds.low)} to {duration(seconds.high)}"
+    return "" if seconds.low == seconds.high else f"{_lasting(seconds.low)} to {_lasting(seconds.high)}"
 
 
 def _mark(row: Row, forecast: Forecast) -> str:

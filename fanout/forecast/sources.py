@@ -104,7 +104,13 @@ def given(seconds: Delay, *, separate: bool) -> Source:
 
 
 def measured(file: RunFile, *, separate: bool) -> Source:
-    """By a run: the seconds of its mailboxes, and what its attempts came to. Raises UsageError for one that tells nothing."""
+    """By a run: the seconds of its mailboxes, and what its attempts came to, as far as it has come.
+
+    Raises UsageError for one that tells nothing.
+    """
+    if not file.sittings():
+        raise UsageError(f"--from {file.path}: the run never began, or is just beginning: it has measured nothing")
+    goes_on = file.worked_on_by is not None
     seconds, failed = _Reservoir(), _Failures()
     for outcome in file.outcomes():
         if not outcome.ok:
@@ -112,7 +118,8 @@ def measured(file: RunFile, *, separate: bool) -> Source:
         elif outcome.seconds is not None:
             seconds.add(outcome.seconds)
     if not seconds.kept:
-        raise UsageError(f"--from {file.path}: it has no mailbox that is done and whose seconds are known")
+        advice = ", and goes on: wait until it has some" if goes_on else ""
+        raise UsageError(f"--from {file.path}: it has no mailbox that is done and whose seconds are known{advice}")
     attempts = file.retrospect.attempts()
     server = Server(
         waits=Sample(tuple(seconds.kept)),
@@ -122,9 +129,16 @@ def measured(file: RunFile, *, separate: bool) -> Source:
     )
     return Source(
         server,
-        f"{file.path}: {seconds.seen:,} mailboxes done, {failed.count:,} failed, {attempts.total():,} further attempts; "
-        "all of their seconds count as waiting, unless --cpu says otherwise",
+        f"{_in_words(file)}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, "
+        f"{failed.count:,} failed, {attempts.total():,} further attempts; all of their seconds count as waiting, "
+        "unless --cpu says otherwise",
     )
+
+
+def _in_words(file: RunFile) -> str:
+    """The run, for people: one over several servers is taken for one over all of them together."""
+    servers = file.facts("servers").get("servers")
+    return f"{file.path}, its {len(servers)} servers together" if servers else f"{file.path}"
 
 
 class _Reservoir:

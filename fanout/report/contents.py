@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fanout import summary
+from fanout.by_server import by_server, servers_in_words
 from fanout.errors import UsageError
 from fanout.gathering import state_of
 from fanout.outcomes import read_records
@@ -16,9 +17,11 @@ from fanout.report import heading, record
 from fanout.report.axis import Axis, Span, spans_of
 from fanout.report.course import Progress
 from fanout.report.failures import Failures
+from fanout.report.heading import Settled, Workforce
 from fanout.report.lanes import Workers
 from fanout.report.ranking import Largest, Ranking, ranked
 from fanout.report.results import distribution, findings_of, sums_in_words
+from fanout.report.servers import Servers
 from fanout.report.tally import Tally
 from fanout.report.units import SECONDS, count, seconds
 from workers.jobs import BUILT_IN
@@ -26,12 +29,14 @@ from workers.jobs import BUILT_IN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fanout.by_server import OnServer
     from fanout.outcomes import Outcome
     from fanout.report.charts import Chart
     from fanout.report.failures import Group
     from fanout.report.heading import Part, State, Tile
     from fanout.report.lanes import Lanes
     from fanout.report.record import Fact, Record
+    from fanout.report.servers import Row
     from fanout.runfile import RunFile
 
 #: Lines of code that leak.
@@ -58,6 +63,8 @@ class Contents(NamedTuple):
     parts: list[Part]
     tiles: list[Tile]
     commands: Commands
+    #: What it came to on each server; empty for a run over one.
+    servers: list[Row]
     progress: Chart | None
     lanes: Lanes | None
     failures: list[Group]
@@ -81,7 +88,8 @@ class _Reading:
     def __init__(self, axis: Axis, told: dict[str, Any]) -> None:
         self.axis = axis
         self.progress = Progress(axis)
-        self.workers = Workers(axis, told["workforce"]["concurrency"])
+        self.workers = Workers(axis, told["workforce"]["concurrency"], told["servers"] or [])
+        self.servers = Servers(axis)
         self.taken = {"done": Tally(), "failed": Tally()}
         self.visits: Counter[int] = Counter()
         self.slowest = Largest()
@@ -93,6 +101,7 @@ class _Reading:
         done = sum(outcome.ok for outcome in outcomes)
         failed = len(outcomes) - done
         self.progress.add(at, done, failed)
+        self.servers.add(at, outcomes)
         if worker is not None:
             spent = sum(outcome.seconds or 0.0 for outcome in outcomes)
             self.workers.add(worker, at, spent, done=done, failed=failed)
@@ -142,20 +151,23 @@ def _read(file: RunFile, told: dict[str, Any]) -> _Reading:
 
 def _contents(file: RunFile, told: dict[str, Any], reading: _Reading) -> Contents:
     sittings, at_work = file.sittings(), file.worked_on_by is not None
-    done, failed = file.counts()
-    whole = told["roster"]["count"]
+    servers = by_server(file)
+    settled = Settled(*file.counts(), told["roster"]["count"], sum(each.count is None for each in servers))
     figures = [figure for finding in reading.findings for figure in finding.figures()]
-    worked = bool(reading.axis.seconds and done + failed)
+    worked = bool(reading.axis.seconds and settled.done + settled.failed)
     failures = reading.failures.groups()
     return Contents(
         job=told["job"],
-        server=told["server"],
+        server=servers_in_words(told),
         when=heading.when(reading.axis),
-        state=heading.state(state_of(file, left=whole - done - failed), failed),
-        verdict=summary.verdict(done, failed, whole),
-        parts=heading.parts(done, failed, whole),
-        tiles=_tiles(file, told, reading),
-        commands=_commands(file, [] if at_work else [group.cause for group in failures], left=whole - done - failed),
+        state=heading.state(state_of(file, settled.left), settled.failed),
+        verdict=heading.verdict(summary.verdict(*settled[:3]), settled, len(servers)),
+        parts=heading.parts(settled),
+        tiles=_tiles(file, told, settled, reading),
+        commands=_commands(
+            file, [] if at_work else [group.cause for group in failures], left=bool(settled.left or settled.unlisted)
+        ),
+        servers=reading.servers.rows(servers, _worked_on(file, servers)),
         progress=reading.progress.chart() if worked else None,
         lanes=reading.workers.draw(file.musters.lives()) if worked else None,
         failures=failures,
@@ -173,8 +185,17 @@ def _contents(file: RunFile, told: dict[str, Any], reading: _Reading) -> Content
     )
 
 
-def _commands(file: RunFile, causes: Sequence[str], *, left: int) -> Commands:
-    """`causes`: of what failed, where it may be visited again."""
+def _worked_on(file: RunFile, servers: Sequence[OnServer]) -> dict[str, float]:
+    """The seconds for which each server was worked on."""
+    worked = file.retrospect.worked_on([each.server for each in servers]) if servers else {}
+    return {
+        server: sum(span.seconds for span in spans_of([Span(*span) for span in spans]))
+        for server, spans in worked.items()
+    }
+
+
+def _commands(file: RunFile, causes: Sequence[str], *, left: bool) -> Commands:
+    """`causes`: of what failed, where it may be visited again. `left`: whether there is something to go on with."""
     at_work = file.worked_on_by is not None
     return Commands(
         go_on=summary.to_go_on(file.path) if left and not at_work else "",
@@ -183,10 +204,9 @@ def _commands(file: RunFile, causes: Sequence[str], *, left: int) -> Commands:
     )
 
 
-def _tiles(file: RunFile, told: dict[str, Any], reading: _Reading) -> list[Tile]:
+def _tiles(file: RunFile, told: dict[str, Any], settled: Settled, reading: _Reading) -> list[Tile]:
     force = told["workforce"]
-    settled = (*file.counts(), told["roster"]["count"])
-    workforce = (force["workers"], force["concurrency"])
+    workforce = Workforce(force["workers"], force["concurrency"], len(told["servers"] or [""]))
     return heading.tiles(settled, file.attempts_made(), reading.spent, reading.axis, workforce)
 
 

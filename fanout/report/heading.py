@@ -8,8 +8,13 @@ from fanout.report.times import day, time_of_day
 from fanout.report.units import count, seconds, share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanout.report.axis import Axis
     from fanout.report.tally import Tally
+
+#: Percent of the bar for mailboxes of which nobody knows how many there are.
+_UNKNOWN = 15
 
 #: Seconds by which a slow rate is told.
 _RATES = ((1.0, "a second"), (60.0, "a minute"), (3600.0, "an hour"))
@@ -26,10 +31,34 @@ class Tile(NamedTuple):
 
 
 class State(NamedTuple):
-    """How the run stands: in words, and `good`, `warn` or `bad`."""
+    """How the run stands: in words, and `good`, `warn` or `bad`; and why, where it was stopped."""
 
     text: str
     kind: str
+    why: str = ""
+
+
+class Settled(NamedTuple):
+    """Mailboxes that are done, that failed, and that there are as far as they are known."""
+
+    done: int
+    failed: int
+    whole: int
+    #: Servers whose mailboxes could not be listed: there are more than the whole.
+    unlisted: int = 0
+
+    @property
+    def left(self) -> int:
+        """Those that are known, and have no outcome."""
+        return self.whole - self.done - self.failed
+
+
+class Workforce(NamedTuple):
+    """Workers, mailboxes that each visits at a time, and servers that each have so many workers."""
+
+    workers: int
+    at_a_time: int
+    servers: int = 1
 
 
 class Part(NamedTuple):
@@ -55,47 +84,71 @@ def state(said: str, failed: int) -> State:
     """How the run stands; `said` is what the list of runs says of it."""
     if said == "finished":
         return State("Finished, some failed", "warn") if failed else State("Finished, every mailbox done", "good")
-    return State(f"{said[:1].upper()}{said[1:]}", "" if said == "at work" else "bad")
+    text, _, why = said.partition(": ")
+    return State(text.capitalize(), "" if said == "at work" else "bad", why)
 
 
-def parts(done: int, failed: int, whole: int) -> list[Part]:
-    """Shares of the whole roster that are done, and that failed."""
-    shares = [("done", done), ("failed", failed)]
-    return [
-        Part(kind, round(100 * number / whole, 2), f"{number:,} {kind}, {share(number, whole)}")
+def verdict(said: str, settled: Settled, servers: int) -> str:
+    """What was done of how many, as it is `said` of every run; and of how many servers nobody knows how many they have."""
+    if not settled.unlisted:
+        return said
+    return f"{said} that are known; those of {settled.unlisted:,} of {servers:,} servers are not"
+
+
+def parts(settled: Settled) -> list[Part]:
+    """Shares of the whole roster that are done, and that failed. What nobody knows has a part that is never filled."""
+    known = 100 - (_UNKNOWN if settled.unlisted else 0)
+    shares = [("done", settled.done), ("failed", settled.failed)]
+    drawn = [
+        Part(kind, round(known * number / settled.whole, 2), f"{number:,} {kind}, {_share(number, settled)}")
         for kind, number in shares
         if number
     ]
-
-
-def tiles(
-    settled: tuple[int, int, int], retried: int, taken: Tally, axis: Axis, workforce: tuple[int, int]
-) -> list[Tile]:
-    """The key figures.
-
-    `settled`: mailboxes done, failed, and of the whole roster. `workforce`: workers, and mailboxes that each visits at a time.
-    """
-    done, failed, whole = settled
-    workers, at_a_time = workforce
-    sittings = len(axis.spans)
+    if not settled.unlisted:
+        return drawn
     return [
-        Tile("done", f"{done:,}", share(done, whole)),
-        Tile("failed", f"{failed:,}", share(failed, whole), bad=bool(failed)),
-        Tile("retried", f"{retried:,}", {0: "", 1: "attempt"}.get(retried, "attempts")),
-        _rate(done + failed, axis.seconds),
-        *_spent(taken),
-        Tile("time", seconds(axis.seconds), f"in {sittings} sittings" if sittings > 1 else ""),
-        Tile("workers", f"{workers:,}", f"{at_a_time} mailboxes at a time" if at_a_time > 1 else ""),
+        *drawn,
+        Part("unknown", _UNKNOWN, f"{_servers(settled.unlisted)} not listed: nobody knows how many mailboxes"),
     ]
 
 
-def _rate(settled: int, worked: float) -> Tile:
-    """By the second, or by the least time in which there is one."""
+def tiles(settled: Settled, retried: int, taken: Tally, axis: Axis, force: Workforce) -> list[Tile]:
+    """The key figures."""
+    sittings = len(axis.spans)
+    value, unit = rate(settled.done + settled.failed, axis.seconds)
+    return [
+        Tile("done", f"{settled.done:,}", _share(settled.done, settled)),
+        Tile("failed", f"{settled.failed:,}", _share(settled.failed, settled), bad=bool(settled.failed)),
+        Tile("retried", f"{retried:,}", {0: "", 1: "attempt"}.get(retried, "attempts")),
+        Tile("rate", value, unit),
+        *_spent(taken),
+        Tile("time", seconds(axis.seconds), f"in {sittings} sittings" if sittings > 1 else ""),
+        Tile("workers", f"{force.workers:,}", ", ".join(_of_each(force))),
+    ]
+
+
+def _share(number: int, settled: Settled) -> str:
+    return f"{share(number, settled.whole)}{' of those known' if settled.unlisted else ''}"
+
+
+def _servers(number: int) -> str:
+    return f"{number:,} server{'s' if number > 1 else ''}"
+
+
+def _of_each(force: Workforce) -> Iterator[str]:
+    if force.servers > 1:
+        yield "for each server"
+    if force.at_a_time > 1:
+        yield f"{force.at_a_time} mailboxes at a time"
+
+
+def rate(settled: int, worked: float) -> tuple[str, str]:
+    """`7.5`, `a second`: mailboxes by the second, or by the least time in which there is one."""
     if not worked or not settled:
-        return Tile("rate", "none")
+        return "none", ""
     rates = [(settled / worked * each, words) for each, words in _RATES]
-    rate, words = next((each for each in rates if each[0] >= 1), rates[-1])
-    return Tile("rate", count(float(f"{rate:.3g}")), words)
+    number, words = next((each for each in rates if each[0] >= 1), rates[-1])
+    return count(float(f"{number:.3g}")), words
 
 
 def _spent(taken: Tally) -> list[Tile]:

@@ -11,13 +11,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.crew import LEFT
-from fanout.lives import RUN_ENDED, named
+from fanout.lives import RUN_ENDED, named, server_of
 from fanout.report.charts import FREE, Label, Table, poles, width_of
 from fanout.report.course import seams, time_ticks
 from fanout.report.times import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fanout.lives import Life
     from fanout.report.axis import Axis
@@ -32,6 +32,9 @@ MOST_LIVES = 400
 #: Pixels of a lane and of the gap below it: where there are few, and where there are many.
 _FEW = 12
 _THICK, _THIN = (16, 8), (8, 4)
+
+#: Where there are several servers.
+_GROUPED = "Workers of one server stand together, in the order of the servers above."
 
 #: Shades of a part of a lane, by how much of it the worker was at mailboxes.
 SHADES = 4
@@ -67,8 +70,8 @@ class Lanes(NamedTuple):
     thickness: int
     ticks: list[Label]
     poles: list[Label]
-    #: What is not drawn, for people.
-    left_out: list[str]
+    #: What there is to know about what is drawn, and what is not.
+    notes: list[str]
     table: Table
 
     @property
@@ -111,9 +114,10 @@ class _Known:
 class Workers:
     """Takes what workers told of."""
 
-    def __init__(self, axis: Axis, at_a_time: int) -> None:
-        """`at_a_time`: mailboxes that a worker visits at a time."""
+    def __init__(self, axis: Axis, at_a_time: int, servers: Sequence[str] = ()) -> None:
+        """`at_a_time`: mailboxes that a worker visits at a time. `servers`: those of the run, where there are several."""
         self._axis = axis
+        self._servers = servers
         self._at_a_time = at_a_time
         self._part = axis.whole / PARTS  # seconds
         self._done: Counter[int] = Counter()
@@ -126,7 +130,7 @@ class Workers:
         """A worker has told of mailboxes, for which it took so many seconds all together."""
         self._done[worker] += done
         self._failed[worker] += failed
-        if worker >= MOST_LANES:
+        if worker >= MOST_LANES * max(1, len(self._servers)):  # numbers have gaps where a server has no workers
             return
         end = self._axis.elapsed(at)
         first = (end - spent / self._at_a_time) / self._part
@@ -145,10 +149,12 @@ class Workers:
         shown = known.workers[:MOST_LANES]
         thickness, gap = _THICK if len(shown) <= _FEW else _THIN
         every = 1 if len(shown) <= _FEW else 5
+        groups = self._groups(shown)
+        rows = [(worker, apart) for apart, group in enumerate(groups) for worker in group]
         lanes = [
             Lane(
                 name="" if row and named(worker) % every else f"{named(worker)}",
-                y=row * (thickness + gap),
+                y=row * (thickness + gap) + apart * gap,
                 lives=[self._life(life) for life in known.kept if life.worker == worker],
                 work=list(self._work(worker)),
                 failures=[
@@ -156,25 +162,34 @@ class Workers:
                 ],
                 deaths=[self._death(life) for life in known.kept if life.worker == worker and died(life)],
             )
-            for row, worker in enumerate(shown)
+            for row, (worker, apart) in enumerate(rows)
         ]
         marked = poles([at for at, _ in seams(self._axis)])
-        height = len(lanes) * (thickness + gap)
-        left_out = list(known.left_out())
-        return Lanes(lanes, height, thickness, time_ticks(self._axis), marked, left_out, self._table(known))
+        height = len(lanes) * (thickness + gap) + max(0, len(groups) - 1) * gap
+        notes = [*([_GROUPED] if len(groups) > 1 else []), *known.left_out()]
+        return Lanes(lanes, height, thickness, time_ticks(self._axis), marked, notes, self._table(known))
+
+    def _groups(self, workers: Sequence[int]) -> list[list[int]]:
+        """The workers of each server, where there are several."""
+        servers: Sequence[str | None] = self._servers or [None]
+        groups = [[each for each in workers if server_of(each, self._servers) == server] for server in servers]
+        return [group for group in groups if group]
+
+    def _named(self, worker: int) -> str:
+        """A worker, for people: where there are several servers, with its own."""
+        server = server_of(worker, self._servers)
+        return f"worker {named(worker)} of {server}" if server else f"worker {named(worker)}"
 
     def _life(self, life: Life) -> Strip:
         ended = self._axis.end_of_span(life.begun) if life.ended is None else life.ended
         begun, end = (100 * self._axis.place(at) for at in (life.begun, ended))
         until = "its end is not known" if life.ended is None else f"to {clock(life.ended)}, {life.how}"
-        title = f"worker {named(life.worker)}, process {life.pid or 'unknown'}: {clock(life.begun)} {until}"
+        title = f"{self._named(life.worker)}, process {life.pid or 'unknown'}: {clock(life.begun)} {until}"
         return Strip(round(begun, 2), round(max(end - begun, 0.1), 2), "life", title)
 
     def _death(self, life: Life) -> Strip:
         assert life.ended is not None
-        title = (
-            f"{clock(life.ended)}: worker {named(life.worker)}, process {life.pid or 'unknown'}, ended by {life.how}"
-        )
+        title = f"{clock(life.ended)}: {self._named(life.worker)}, process {life.pid or 'unknown'}, ended by {life.how}"
         return Strip(round(100 * self._axis.place(life.ended), 2), 0, "died", title)
 
     def _work(self, worker: int) -> Iterator[Strip]:
@@ -190,10 +205,16 @@ class Workers:
 
     def _table(self, known: _Known) -> Table:
         counts = (self._done, self._failed, known.lives, known.deaths)
+        whose = ("server",) if self._servers else ()
         rows = [
-            (f"{named(worker)}", *(f"{each[worker]:,}" for each in counts)) for worker in known.workers[:MOST_LANES]
+            (
+                f"{named(worker)}",
+                *(f"{each[worker]:,}" for each in counts),
+                *(f"{server_of(worker, self._servers)}" for _ in whose),
+            )
+            for worker in known.workers[:MOST_LANES]
         ]
-        return Table(("worker", "done", "failed", "processes", "died"), rows)
+        return Table(("worker", "done", "failed", "processes", "died", *whose), rows)
 
 
 def died(life: Life) -> bool:

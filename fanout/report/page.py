@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from fanout.report import servers
 from fanout.report.charts import HEIGHT
 from fanout.report.visible import visible
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def render(contents: Contents) -> Iterator[str]:
     """The page, piece by piece."""
-    return _template().generate(page=contents, height=HEIGHT)
+    return _template().generate(page=contents, height=HEIGHT, course_height=servers.HEIGHT)
 
 
 @cache

@@ -36,7 +36,7 @@ def facts_of(told: Mapping[str, Any], job_hash: str | None) -> list[Fact]:
     return [
         Fact("job", f"{told['job_source']} {options}".rstrip(), code=True),
         Fact("code", f"SHA-256 {job_hash}" if job_hash else "none that could be found", code=bool(job_hash)),
-        Fact("server", told["server"], code=True),
+        *(Fact("server", server, code=True) for server in told["servers"] or [told["server"]]),
         Fact("roster", f"{told['roster']['count']:,} mailboxes: {told['roster']['source']}"),
     ]
 

@@ -46,15 +46,20 @@ class Made:
         """`job`: a built-in's name, or a function's of that name in a file of that name."""
         self.file = RunFile.create(path)
         self.names = names
-        roster = Roster(
-            len(names), "a test", lambda ordinals: list(names[ordinals.start : ordinals.stop]), numbered=True
-        )
+        self.roster = self.listed()
         if isinstance(job, str):
             job = ModuleJob(*BUILT_IN[job]) if job in BUILT_IN else FileJob(f"/a/{job}.py", job)
-        intent = facts.Intent(Mailboxes(f"null:{len(names)}"), Workforce(2), Task(job, options))
-        facts.begin(self.file, intent, roster)
+        facts.begin(self.file, facts.Intent(self.mailboxes(), Workforce(2), Task(job, options)), self.roster)
         self._lives = 0
         self._path = path
+
+    def mailboxes(self) -> Mailboxes:
+        return Mailboxes(f"null:{len(self.names)}")
+
+    def listed(self) -> Roster:
+        return Roster(
+            len(self.names), "a test", lambda ordinals: [self.names[each] for each in ordinals], numbered=True
+        )
 
     def life(self, worker: int, begun: float, ended: float | None, how: str = RUN_ENDED, sitting: int = 1) -> int:
         """A process was a worker; its number."""
@@ -65,15 +70,17 @@ class Made:
         return self._lives
 
     def done(self, first: int, results: Sequence[Any], at: float, life: int = 1, seconds: float = 0.5) -> None:
+        server = self.roster.server(first)
+        told = {"ok": True, "attempts": 1, "seconds": seconds} | ({"server": server} if server else {})
         lines = [
-            json.dumps({"mailbox": name, "ok": True, "result": result, "attempts": 1, "seconds": seconds}) + "\n"
+            json.dumps({"mailbox": name, "result": result, **told}) + "\n"
             for name, result in zip(self.names[first:], results, strict=False)
         ]
         found = Found(1, first, len(results), "".join(lines).encode(), b"null")
         self.file.keep(found, 1, Stamp(life, BEGUN + at))
 
     def failed(self, ordinal: int, error: Error, at: float, life: int | None = 1, attempts: int = 1) -> None:
-        line = failure_line(self.names[ordinal], error, attempts, 0.25)
+        line = failure_line(self.names[ordinal], error, attempts, 0.25, self.roster.server(ordinal))
         self.file.settle(ordinal, line, Stamp(life, BEGUN + at))
 
     def retried(self, ordinal: int, error: Error, attempt: int = 1) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 from fanout.report.contents import contents_of
 from fanout.report.page import render
 from fanout.runfile import RunFile
+from tests.report import several
 from tests.report.runs import KINDS, hostile
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -86,7 +87,12 @@ def opened(path: Path, width: int, scheme: str = "light") -> Iterator[Watched]:
 
 def pages(folder: Path) -> list[Path]:
     """A page for each kind of run, and for hostile ones."""
-    makes: list[Callable[[Path], Path]] = [*KINDS, partial(hostile, job="largest"), partial(hostile, job="own")]
+    makes: list[Callable[[Path], Path]] = [
+        *KINDS,
+        *several.KINDS,
+        partial(hostile, job="largest"),
+        partial(hostile, job="own"),
+    ]
     found = []
     for number, make in enumerate(makes):
         with RunFile.open(make(folder / f"{number}.fanout")) as file:

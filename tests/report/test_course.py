@@ -102,7 +102,7 @@ def test_of_many_workers_and_lives_some_are_drawn_and_that_is_said() -> None:
     assert [lane.name for lane in drawn.lanes if lane.name] == ["1", "5", "10", "15", "20", "25", "30", "35", "40"]
     assert sum(len(lane.lives) for lane in drawn.lanes) <= MOST_LIVES
     assert len(drawn.lanes[39].deaths) == 1
-    assert drawn.left_out == [
+    assert drawn.notes == [
         f"The first {MOST_LANES} of 100 workers are shown.",
         f"Of 20,000 processes {MOST_LIVES} are drawn, those that died before those that lasted longest.",
     ]
