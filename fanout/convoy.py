@@ -34,7 +34,7 @@ from workers.servers import scheme_of
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Sequence
 
     from fanout.conduct import Outlet, Task, Workforce
     from fanout.errors import FanoutError
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fanout.partition import Partition
     from fanout.work import Rest
     from fanout.workplace import Workplace
+    from workers.access import Access
 
 #: Seconds that a run waits at most, when one server has said what it has, for the others to say it, too: they then stand in its
 #: roster in the order in which they are named.
@@ -217,26 +218,35 @@ class _Crew:
 
 
 def _alone(mailboxes: Mailboxes) -> list[Mailboxes]:
-    """The same for each server alone, all of its shards together. An account is for those servers that have accounts.
+    """The same for each server alone, all of its shards together.
 
-    Raises UsageError for a server that is named twice, and for an account that none of them has.
+    Raises UsageError for a server that is named twice, and for URLs that can't be meant.
     """
     servers, names_on = mailboxes.servers, mailboxes.names_on
     if twice := next((server for server in servers if servers.count(server) > 1), None):
         raise UsageError(f"{twice!r} is named twice; each server of a run is named once")
-    with_accounts = [server for server in servers if _has_accounts(server)]
+    accesses = access_to(servers, mailboxes.access)
     return [
         replace(
             mailboxes,
             server=server,
             choice=replace(mailboxes.choice, shard=None),
             names=names_on(server) if names_on else None,
-            access=mailboxes.access if server in with_accounts or not with_accounts else ANYBODY,
+            access=access,
             others=(),
             names_on=None,
         )
-        for server in servers
+        for server, access in zip(servers, accesses, strict=True)
     ]
+
+
+def access_to(servers: Sequence[str], access: Access) -> list[Access]:
+    """As whom each of several servers is asked: an account is for those that have accounts, unless that is none of them.
+
+    Raises UsageError for URLs that can't be meant.
+    """
+    have = [_has_accounts(server) for server in servers]
+    return [access if has or not any(have) else ANYBODY for has in have]
 
 
 def _has_accounts(server: str) -> bool:

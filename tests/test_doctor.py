@@ -100,7 +100,25 @@ def test_the_command_says_each_look_in_a_line_and_what_has_to_be_mended() -> Non
     assert found.stderr == "1 of these have to be mended\n"
 
 
-def test_a_mailbox_of_no_server_is_a_mistake() -> None:
-    found = CliRunner().invoke(cli, ["doctor", "--mailbox", "anna"])
+@pytest.mark.spawns
+def test_each_of_several_servers_is_looked_at_under_its_name_and_an_account_is_for_those_that_have_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FANOUT_PASSWORD", "secret")
+    down = "mapi+http://127.0.0.1:1/mapi/emsmdb"
+    words = ["doctor", "--server", "sim:3", "--server", down, "--user", "anna"]
 
-    assert str(found.exception) == "--mailbox anna without --server: where is it?"
+    found = CliRunner().invoke(cli, words, standalone_mode=False)
+
+    lines = found.stdout.splitlines()
+    of_sim, of_down = lines[lines.index("sim:3") + 1 : lines.index(down)], lines[lines.index(down) + 1 :]
+    assert [line.split()[:2] for line in of_sim] == [["ok", "account"], ["ok", "roster"], ["ok", "reading"]]
+    assert [line.split()[:2] for line in of_down[:2]] == [["ok", "name"], ["FAIL", "connection"]]
+    assert found.return_value == 1
+
+
+@pytest.mark.parametrize("servers", [[], ["--server", "sim:3", "--server", "sim:4"]])
+def test_a_mailbox_of_no_server_or_of_several_is_a_mistake(servers: list[str]) -> None:
+    found = CliRunner().invoke(cli, ["doctor", "--mailbox", "anna", *servers])
+
+    assert str(found.exception) == "--mailbox anna: on which server? Give --server once"
