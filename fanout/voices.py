@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 #: What is told of by whoever was asked for more words.
 Happened = StartWorker | Ended | Retry | Settle
 
+_BUG = "this is a bug in fanout, please report it"
+
 
 class Voice(Protocol):
     """Says each thing once."""
 
     def tell(self, line: str, event: str = "message", **fields: object) -> None:
         """Say the line to people; to machines say it with the name of the event, and what it is about."""
+        ...
+
+    def admit(self, bug: str, exit_code: int) -> None:
+        """Say that there is a bug in fanout, with its traceback: all of its lines."""
         ...
 
 
@@ -37,6 +43,9 @@ class Lines:
     def tell(self, line: str, event: str = "message", **fields: object) -> None:  # noqa: ARG002 - the line has them
         self._say(printable(line))
 
+    def admit(self, bug: str, exit_code: int) -> None:  # noqa: ARG002 - the shell shows it
+        self._say(f"{bug}\nfanout: {_BUG} with the lines above")
+
 
 class Objects:
     """For machines: `{"time": ..., "event": ..., "message": ..., ...}`."""
@@ -48,6 +57,9 @@ class Objects:
     def tell(self, line: str, event: str = "message", **fields: object) -> None:
         time = self._clock().isoformat(timespec="milliseconds")
         self._say(json.dumps({"time": time, "event": event, "message": line, **fields}, default=str))
+
+    def admit(self, bug: str, exit_code: int) -> None:
+        self.tell(f"fanout: {_BUG} with its traceback", "error", exit_code=exit_code, traceback=bug)
 
 
 class Measured:
