@@ -170,6 +170,7 @@ class Loop:
                     look_at = math.inf
                 if looked or not events:  # a run that is busy looks for orders once a second, and pays nothing for it
                     self._steer(helm, self._clock())  # it may have been stopped meanwhile, by Ctrl-Z
+                    progress.goes(dispatch.standing.going)
         self._end_lives(now)
         if dispatch.stopped_by is None:
             self._note_ends(engine.finish())

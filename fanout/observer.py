@@ -67,6 +67,7 @@ class Observer:
             self._places(standings, roster),
             [_trouble(failure) for failure in file.latest_failures(FAILURES)],
             max((standing.at for standing in standings), default=None),
+            since,
             _pause(since, now),
             servers,
         )

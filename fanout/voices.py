@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from fanout.events import Ended, Retry, Settle, StartWorker
 from fanout.lives import named, server_of
 from fanout.plain import printable
-from fanout.progress import INTERRUPTED, Occasions
+from fanout.progress import INTERRUPTED, Going, Occasions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,12 +71,16 @@ class Measured:
 
     def show(self, now: float, settled: int, failed: int, count: int) -> None:
         if figures := self._occasions.due(now, settled, failed, count):
-            told = {"settled": settled, "failed": failed, "total": figures.count}
+            told = {"settled": settled, "failed": failed, "total": figures.count, "going": figures.going}
             self._voice.tell(
                 figures.words, "progress", **told, rate=round(figures.rate, 1), seconds_left=figures.seconds_left
             )
 
+    def goes(self, how: Going) -> None:
+        self._occasions.going = how
+
     def draining(self) -> None:
+        self.goes(Going.ENDING)
         self._voice.tell(INTERRUPTED, "draining")
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from fanout.events import Ended, Retry, Settle, StartWorker
-from fanout.progress import FIRST
+from fanout.progress import FIRST, Going
 from fanout.voices import Chronicle, Happened, Lines, Measured, NoJournal, Objects
 from workers.causes import Cause
 from workers.messages import Error
@@ -78,6 +78,19 @@ def test_progress_is_told_in_figures_as_often_as_in_lines() -> None:
         "rate": 20.0,
         "seconds_left": 45.0,
     }
+
+
+def test_a_pause_is_told_in_figures_without_a_time_that_is_left() -> None:
+    said: list[str] = []
+    progress = Measured(objects(said))
+    progress.show(0.0, 0, 0, 1000)
+    progress.show(2.0, 100, 0, 1000)
+    progress.goes(Going.PAUSED)
+    progress.show(FIRST, 100, 0, 1000)
+
+    (told,) = [json.loads(line) for line in said]
+    assert (told["message"], told["going"]) == ("100 of 1,000 mailboxes, 0 failed, paused", "paused")
+    assert (told["rate"], told["seconds_left"]) == (50.0, None)
 
 
 def test_a_run_that_drains_says_so_to_machines() -> None:
