@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
-from fanout.events import Ended, Retry, Settle, StartWorker
+from fanout.errors import UsageError
+from fanout.events import Ended, Retry, Send, Settle, StartWorker
 from fanout.lives import named, server_of
 from fanout.plain import printable
 from fanout.progress import INTERRUPTED, Going, Occasions
@@ -13,11 +14,12 @@ from fanout.progress import INTERRUPTED, Going, Occasions
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from workers.messages import Error
 
-#: What is told of by whoever was asked for more words.
-Happened = StartWorker | Ended | Retry | Settle
+#: What a journal is told of.
+Happened = StartWorker | Ended | Retry | Settle | Send
 
 _BUG = "this is a bug in fanout, please report it"
 
@@ -85,7 +87,7 @@ class Measured:
 
 
 class Journal(Protocol):
-    """Is told what happens to workers and to mailboxes that fail."""
+    """Is told what happens to workers and to mailboxes that fail, and of the first chunk that goes out."""
 
     def note(self, happened: Happened) -> None: ...
 
@@ -95,6 +97,40 @@ class NoJournal:
 
     def note(self, happened: Happened) -> None:
         """Nothing is said."""
+
+
+class Beginning:
+    """Says where a run is kept once it is certain that there is one, and passes on what else happens.
+
+    That is when the first chunk goes out, to a worker that has the job; or when the run ends earlier, but for a mistake, which
+    leaves nothing. A context manager around the run.
+    """
+
+    def __init__(self, journal: Journal, voice: Voice, run_file: Path, count: int) -> None:
+        self._journal = journal
+        self._voice = voice
+        self._run_file = run_file
+        self._count = count
+        self._said = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, UsageError):
+            self._say()
+
+    def note(self, happened: Happened) -> None:
+        if isinstance(happened, Send):
+            self._say()
+        else:
+            self._journal.note(happened)
+
+    def _say(self) -> None:
+        if not self._said:
+            self._said = True
+            path = str(self._run_file)
+            self._voice.tell(f"run file: {path}", "begun", run_file=path, total=self._count)
 
 
 class Names(Protocol):

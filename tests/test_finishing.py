@@ -200,7 +200,7 @@ def test_in_json_every_line_on_stderr_is_an_object(tmp_path: Path) -> None:
 
     told = [json.loads(line) for line in done.stderr.splitlines()]
     events = [each["event"] for each in told]
-    assert (events[0], events[1], events[-1]) == ("begun", "worker_started", "ended")
+    assert (events[0], events[1], events[-1]) == ("worker_started", "begun", "ended")
     assert [each["how"] for each in told if each["event"] == "worker_ended"] == ["exit code 0"]
     assert {name: told[-1][name] for name in ("done", "failed", "total", "exit_code", "message")} == {
         "done": 19,

@@ -97,5 +97,7 @@ def test_a_run_whose_job_cannot_use_its_options_is_refused_and_leaves_nothing(
 
     assert isinstance(refused.exception, ToldError)
     assert refused.exception.exit_code == 2
-    assert "directory=mail: nothing can be saved there: it is a file; name another" in refused.stderr.splitlines()[-1]
+    assert refused.stderr.splitlines() == [
+        "fanout: directory=mail: nothing can be saved there: it is a file; name another directory"
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["mail"]
