@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from fanout.durations import rough
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,7 +56,7 @@ class Figures(msgspec.Struct, frozen=True):
     def _pace(self) -> str:
         if self.going is not Going.ON:
             return self.going
-        left = f", {duration((self.count - self.settled) / self.rate)} left" if self.rate else ""
+        left = f", {rough((self.count - self.settled) / self.rate)} left" if self.rate else ""
         return f"{self.rate:,.0f} a second{left}"
 
 
@@ -135,15 +137,3 @@ class Lines:
     def draining(self) -> None:
         self.goes(Going.ENDING)
         self._say(DRAINING)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanout import resume, summary
-from fanout.estimate import rough
+from fanout.durations import rough
 from fanout.observer import Observer
 from fanout.progress import Going, Lines
 from fanout.runfile import RunFile
