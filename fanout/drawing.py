@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from fanout.estimate import in_words, rough
+from fanout.durations import rough
+from fanout.estimate import in_words
 from fanout.lives import named
 from fanout.overview import bars, servers_that_fit, size, that_fit
 from fanout.plain import printable

@@ -14,6 +14,8 @@ from itertools import pairwise
 
 import msgspec
 
+from fanout.durations import rough
+
 #: Seconds of an interval at the beginning. When there are too many they are joined by twos, so that a run of hours is
 #: judged by its last half hour and one of seconds by all of it; longer than the longest they do not become.
 FIRST, LONGEST = 1.0, 32.0
@@ -99,12 +101,3 @@ def in_words(estimate: Estimate) -> str:
         return left
     number, _, unit = soonest.partition(" ")
     return f"{left} ({number if latest.endswith(f' {unit}') else soonest} to {latest})"
-
-
-def rough(seconds: float) -> str:
-    """Seconds as people guess them: `8 s`, `4 min`, `2.5 h`, `3 days`."""
-    for size, unit, limit in ((1, "s", 99.5), (60, "min", 99.5), (3600, "h", 47.95)):
-        number = seconds / size
-        if number < limit:
-            return f"{number:.1f} {unit}" if size == 3600 and number < 9.95 else f"{number:.0f} {unit}"
-    return f"{seconds / 86400:.0f} days"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanout.estimate import Estimate
 from fanout.observer import Observer
-from fanout.progress import DRAINING
+from fanout.progress import DRAINING, Going
 
 if TYPE_CHECKING:
     from fanout.roster import Roster
@@ -31,7 +32,7 @@ class LiveView:
         self._roster = roster
         self._observer = Observer(file.facts())
         self._screen = screen
-        self._note = ""
+        self._note, self._going = "", Going.ON
         self._due: float | None = None
 
     def show(self, now: float, settled: int, failed: int, count: int) -> None:  # noqa: ARG002 - the roster knows it
@@ -43,8 +44,13 @@ class LiveView:
         from fanout.drawing import drawing  # not for what ends sooner: see Screen
 
         overview = self._observer.look(self._file, self._roster, now, (settled - failed, failed))
-        self._screen.draw(partial(drawing, msgspec.structs.replace(overview, note=self._note or overview.note)))
+        estimate = Estimate(overview.estimate.rate) if self._going is Going.ENDING else overview.estimate
+        told = msgspec.structs.replace(overview, estimate=estimate, note=self._note or overview.note)
+        self._screen.draw(partial(drawing, told))
+
+    def goes(self, how: Going) -> None:
+        self._going = how
 
     def draining(self) -> None:
-        self._note = DRAINING
+        self._note, self._going = DRAINING, Going.ENDING
         self._due = 0.0

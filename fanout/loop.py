@@ -140,6 +140,7 @@ class Loop:
         self._merge = merge
         self._ear = ear
         self._journal: Journal = NoJournal()
+        self._has_sent = False
         self._calendar: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._lives = Lives(merge.before.sitting, merge.before.lives)
         self._clock = clock()
@@ -170,6 +171,7 @@ class Loop:
                     look_at = math.inf
                 if looked or not events:  # a run that is busy looks for orders once a second, and pays nothing for it
                     self._steer(helm, self._clock())  # it may have been stopped meanwhile, by Ctrl-Z
+                    progress.goes(dispatch.standing.going)
         self._end_lives(now)
         if dispatch.stopped_by is None:
             self._note_ends(engine.finish())
@@ -242,6 +244,9 @@ class Loop:
                 assert_never(command)
 
     def _send(self, command: Send) -> None:
+        if not self._has_sent:
+            self._has_sent = True
+            self._journal.note(command)
         chunk = command.chunk
         if not self._roster.numbered:
             chunk = msgspec.structs.replace(chunk, addresses=self._roster.names(chunk.ordinals))

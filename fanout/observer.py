@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.by_server import by_server, servers_in_words
-from fanout.estimate import Estimate, Rates, rough
+from fanout.durations import rough
+from fanout.estimate import Estimate, Rates
 from fanout.lives import server_of
 from fanout.overview import Overview, Place, Trouble
 
@@ -67,6 +68,7 @@ class Observer:
             self._places(standings, roster),
             [_trouble(failure) for failure in file.latest_failures(FAILURES)],
             max((standing.at for standing in standings), default=None),
+            since,
             _pause(since, now),
             servers,
         )

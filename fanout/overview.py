@@ -65,6 +65,8 @@ class Overview(msgspec.Struct, frozen=True):
     failures: Sequence[Trouble] = ()
     #: When all this was so, as far as it is told of workers; None where there is none.
     at: float | None = None
+    #: Since when it is paused; None while it is not.
+    paused_since: float | None = None
     #: What else there is to say.
     note: str = ""
     #: Where it stands on each of several servers.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+
+from fanout.durations import rough
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,24 +22,42 @@ INTERRUPTED = "interrupted: the mailboxes under way are finished"
 DRAINING = f"{INTERRUPTED}; interrupt once more to stop at once"
 
 
+class Going(StrEnum):
+    """How a run goes."""
+
+    ON = "on"
+    #: It was told to wait, and nobody begins a mailbox.
+    PAUSED = "paused"
+    #: It was asked to end, or its window has closed: the mailboxes under way are finished.
+    ENDING = "ending"
+
+
 class Figures(msgspec.Struct, frozen=True):
     """Where a run stands."""
 
     settled: int
     count: int
     failed: int
-    #: Mailboxes a second, in this sitting.
+    #: Mailboxes a second, in this sitting, its pauses left out.
     rate: float
+    going: Going = Going.ON
 
     @property
     def seconds_left(self) -> float | None:
         """None while nothing can be said of it."""
-        return round((self.count - self.settled) / self.rate, 1) if self.rate else None
+        goes_on = self.rate and self.going is Going.ON
+        return round((self.count - self.settled) / self.rate, 1) if goes_on else None
 
     @property
     def words(self) -> str:
-        left = f", {duration((self.count - self.settled) / self.rate)} left" if self.rate else ""
-        return f"{self.settled:,} of {self.count:,} mailboxes, {self.failed:,} failed, {self.rate:,.0f} a second{left}"
+        return f"{self.settled:,} of {self.count:,} mailboxes, {self.failed:,} failed, {self._pace}"
+
+    @property
+    def _pace(self) -> str:
+        if self.going is not Going.ON:
+            return self.going
+        left = f", {rough((self.count - self.settled) / self.rate)} left" if self.rate else ""
+        return f"{self.rate:,.0f} a second{left}"
 
 
 class Occasions:
@@ -48,17 +69,23 @@ class Occasions:
         self._growth = growth
         self._begun: float | None = None
         self._before = 0  # what was settled when it began, by whoever worked on the run earlier
-        self._next = 0.0
+        self._next = self._seen = 0.0
+        self.going = Going.ON
 
     def due(self, now: float, settled: int, failed: int, count: int) -> Figures | None:
         """The figures, when it is time; else None."""
         if self._begun is None:
             self._begun, self._next, self._before = now, now + self._interval, settled
+        elif self.going is Going.PAUSED:
+            self._begun += now - self._seen
+        self._seen = now
         if now < self._next:
             return None
         self._interval = min(self._interval * self._growth, LONGEST)
         self._next = now + self._interval
-        return Figures(settled, count, failed, (settled - self._before) / (now - self._begun))
+        seconds = now - self._begun
+        rate = (settled - self._before) / seconds if seconds else 0.0
+        return Figures(settled, count, failed, rate, self.going)
 
 
 class Progress(Protocol):
@@ -71,6 +98,10 @@ class Progress(Protocol):
         """
         ...
 
+    def goes(self, how: Going) -> None:
+        """How the run goes from now on; told at least when that has changed."""
+        ...
+
     def draining(self) -> None:
         """The run was interrupted, and only finishes the mailboxes under way."""
         ...
@@ -78,6 +109,9 @@ class Progress(Protocol):
 
 class Silent:
     """Says nothing."""
+
+    def goes(self, how: Going) -> None:
+        """Nothing to be seen."""
 
     def show(self, now: float, settled: int, failed: int, count: int) -> None:
         """Nothing to be seen."""
@@ -97,17 +131,9 @@ class Lines:
         if figures := self._occasions.due(now, settled, failed, count):
             self._say(figures.words)
 
+    def goes(self, how: Going) -> None:
+        self._occasions.going = how
+
     def draining(self) -> None:
+        self.goes(Going.ENDING)
         self._say(DRAINING)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

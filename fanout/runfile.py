@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Rows read at a time where a reading goes on while the run does.
 PAGE = 10_000
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 _NAMES = "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
 
@@ -298,19 +301,24 @@ class RunFile(DurableFile):
         return int(next(self._query("SELECT count(*) FROM attempts"))[0])
 
     def outcomes_of(self, address: str) -> list[tuple[int, Outcome]]:
-        """The ordinal and the outcome of one mailbox, on each server where it has one."""
-        pattern = f"%{json.dumps(address, ensure_ascii=False)}%"
+        """The ordinal and the outcome of one mailbox, on each server where it has one.
+
+        Where none is called exactly so, those are meant whose names differ from it in letter case alone.
+        """
+        name = json.dumps(address, ensure_ascii=False)
+        pattern = f"%{_NOT_ASCII.sub('%', name)}%"  # LIKE knows the case of ASCII letters alone
         rows = self._query(
             "SELECT first, lines FROM done WHERE CAST(lines AS TEXT) LIKE ?1"
             " UNION ALL SELECT ordinal, line FROM failed WHERE CAST(line AS TEXT) LIKE ?1",
             pattern,
         )
-        return [
+        found = [
             (ordinal, outcome)
             for first, lines in rows
             for ordinal, outcome in enumerate(read_records(lines), first)
-            if outcome.mailbox == address
+            if outcome.mailbox.casefold() == address.casefold()
         ]
+        return [each for each in found if each[1].mailbox == address] or found
 
     def output(self, ordinal: int) -> str:
         """What the job printed while it was at a mailbox."""

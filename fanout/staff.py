@@ -12,6 +12,7 @@ import msgspec
 
 from fanout.endings import DEATHS_IN_VAIN, cannot_work
 from fanout.events import Closed, Continued, Interrupted, Paused, Resized
+from fanout.progress import Going
 
 if TYPE_CHECKING:
     from fanout.events import Ended
@@ -38,6 +39,12 @@ class Standing(msgspec.Struct, frozen=True):
     closing: bool = False
     #: Servers that each have so many workers.
     servers: int = 1
+
+    @property
+    def going(self) -> Going:
+        if self.closing:
+            return Going.ENDING
+        return Going.PAUSED if self.paused else Going.ON
 
 
 class Staff:

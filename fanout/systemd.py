@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from fanout.progress import INTERRUPTED, Occasions
+from fanout.progress import INTERRUPTED, Going, Occasions
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -87,6 +87,11 @@ class Notified:
             self._alive_at = now
         self._progress.show(now, settled, failed, count)
 
+    def goes(self, how: Going) -> None:
+        self._occasions.going = how
+        self._progress.goes(how)
+
     def draining(self) -> None:
+        self._occasions.going = Going.ENDING
         self._notifier.tell("STOPPING=1", f"STATUS={INTERRUPTED}")
         self._progress.draining()

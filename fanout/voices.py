@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
-from fanout.events import Ended, Retry, Settle, StartWorker
+from fanout.errors import UsageError
+from fanout.events import Ended, Retry, Send, Settle, StartWorker
 from fanout.lives import named, server_of
 from fanout.plain import printable
-from fanout.progress import INTERRUPTED, Occasions
+from fanout.progress import INTERRUPTED, Going, Occasions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from workers.messages import Error
 
-#: What is told of by whoever was asked for more words.
-Happened = StartWorker | Ended | Retry | Settle
+#: What a journal is told of.
+Happened = StartWorker | Ended | Retry | Settle | Send
+
+_BUG = "this is a bug in fanout, please report it"
 
 
 class Voice(Protocol):
@@ -25,6 +29,10 @@ class Voice(Protocol):
 
     def tell(self, line: str, event: str = "message", **fields: object) -> None:
         """Say the line to people; to machines say it with the name of the event, and what it is about."""
+        ...
+
+    def admit(self, bug: str, exit_code: int) -> None:
+        """Say that there is a bug in fanout, with its traceback: all of its lines."""
         ...
 
 
@@ -36,6 +44,9 @@ class Lines:
 
     def tell(self, line: str, event: str = "message", **fields: object) -> None:  # noqa: ARG002 - the line has them
         self._say(printable(line))
+
+    def admit(self, bug: str, exit_code: int) -> None:  # noqa: ARG002 - the shell shows it
+        self._say(f"{bug}\nfanout: {_BUG} with the lines above")
 
 
 class Objects:
@@ -49,6 +60,9 @@ class Objects:
         time = self._clock().isoformat(timespec="milliseconds")
         self._say(json.dumps({"time": time, "event": event, "message": line, **fields}, default=str))
 
+    def admit(self, bug: str, exit_code: int) -> None:
+        self.tell(f"fanout: {_BUG} with its traceback", "error", exit_code=exit_code, traceback=bug)
+
 
 class Measured:
     """Progress as objects, as often as lines are said."""
@@ -59,17 +73,21 @@ class Measured:
 
     def show(self, now: float, settled: int, failed: int, count: int) -> None:
         if figures := self._occasions.due(now, settled, failed, count):
-            told = {"settled": settled, "failed": failed, "total": figures.count}
+            told = {"settled": settled, "failed": failed, "total": figures.count, "going": figures.going}
             self._voice.tell(
                 figures.words, "progress", **told, rate=round(figures.rate, 1), seconds_left=figures.seconds_left
             )
 
+    def goes(self, how: Going) -> None:
+        self._occasions.going = how
+
     def draining(self) -> None:
+        self.goes(Going.ENDING)
         self._voice.tell(INTERRUPTED, "draining")
 
 
 class Journal(Protocol):
-    """Is told what happens to workers and to mailboxes that fail."""
+    """Is told what happens to workers and to mailboxes that fail, and of the first chunk that goes out."""
 
     def note(self, happened: Happened) -> None: ...
 
@@ -79,6 +97,40 @@ class NoJournal:
 
     def note(self, happened: Happened) -> None:
         """Nothing is said."""
+
+
+class Beginning:
+    """Says where a run is kept once it is certain that there is one, and passes on what else happens.
+
+    That is when the first chunk goes out, to a worker that has the job; or when the run ends earlier, but for a mistake, which
+    leaves nothing. A context manager around the run.
+    """
+
+    def __init__(self, journal: Journal, voice: Voice, run_file: Path, count: int) -> None:
+        self._journal = journal
+        self._voice = voice
+        self._run_file = run_file
+        self._count = count
+        self._said = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, UsageError):
+            self._say()
+
+    def note(self, happened: Happened) -> None:
+        if isinstance(happened, Send):
+            self._say()
+        else:
+            self._journal.note(happened)
+
+    def _say(self) -> None:
+        if not self._said:
+            self._said = True
+            path = str(self._run_file)
+            self._voice.tell(f"run file: {path}", "begun", run_file=path, total=self._count)
 
 
 class Names(Protocol):

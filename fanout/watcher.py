@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanout import resume, summary
-from fanout.estimate import rough
+from fanout.durations import rough
 from fanout.observer import Observer
-from fanout.progress import Lines
+from fanout.progress import Going, Lines
 from fanout.runfile import RunFile
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Watcher:
                     say(line)
                 say(summary.verdict(overview.done, overview.failed, overview.count))
                 lines = Lines(say)
+            lines.goes(Going.ON if overview.paused_since is None else Going.PAUSED)
             lines.show(_now(), overview.done + overview.failed, overview.failed, overview.count)
 
     def ending(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -46,9 +47,13 @@ def job(mailbox):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "waits.py").write_text(WAITS)
-    (tmp_path / "fails.py").write_text(FAILS)
-    return tmp_path
+    return with_jobs(tmp_path)
+
+
+def with_jobs(folder: Path) -> Path:
+    (folder / "waits.py").write_text(WAITS)
+    (folder / "fails.py").write_text(FAILS)
+    return folder
 
 
 @contextmanager
@@ -83,14 +88,23 @@ def await_done(process: subprocess.Popen[bytes], path: Path) -> None:
 RUN = ("run", "waits.py:job", "--server", "null:40", "-w", "2", "--chunk-size", "1", "--run-file", "r.fanout")
 
 
-@pytest.fixture
-def killed(folder: Path) -> Path:
-    """The folder of a run that was killed when most of its 40 mailboxes were committed."""
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of a run that was killed when most of its 40 mailboxes were committed, and a copy of it."""
+    folder = with_jobs(tmp_path_factory.mktemp("killed"))
     with running(folder, *RUN, "-o", "r.jsonl") as process:
         await_done(process, folder / "r.fanout")
         process.send_signal(signal.SIGKILL)
     assert Path(folder / "r.fanout-wal").exists()
-    return folder
+    return folder, Path(shutil.copytree(folder, tmp_path_factory.mktemp("copy") / "copy"))
+
+
+@pytest.fixture
+def killed(killed_once: tuple[Path, Path]) -> Path:
+    """The folder as it was when the run was killed: a run file knows by its path where its run was begun."""
+    folder, copy = killed_once
+    shutil.rmtree(folder)
+    return Path(shutil.copytree(copy, folder))
 
 
 def mailboxes(folder: Path) -> Counter[str]:

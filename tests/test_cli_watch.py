@@ -176,10 +176,10 @@ def test_a_run_on_a_terminal_shows_a_view_of_which_nothing_is_left(
     code = seen.end()
 
     assert code == 0
-    assert text.splitlines()[:3] == ["run file: a.fanout", "imported\ufffd[2J here", "job of null:20"]
+    assert text.splitlines()[:3] == ["imported\ufffd[2J here", "run file: a.fanout", "job of null:20"]
     assert re.search(r"^worker +pid +open", text, re.MULTILINE)
     assert bool(re.search(rb"\x1b\[[\d;]*3\dm", seen.written)) is coloured
-    assert seen.text.splitlines() == ["run file: a.fanout", "imported\ufffd[2J here", "20 done, 0 failed, of 20"]
+    assert seen.text.splitlines() == ["imported\ufffd[2J here", "run file: a.fanout", "20 done, 0 failed, of 20"]
 
 
 @pytest.mark.spawns

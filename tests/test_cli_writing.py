@@ -36,15 +36,17 @@ def causes(folder: Path) -> dict[str, str]:
     return {str(line["mailbox"]): dict(line["error"])["cause"] for line in told if not line["ok"]}  # type: ignore[call-overload]
 
 
-@pytest.fixture(params=["null:30", "sim:30?messages=3"])
+@pytest.fixture(
+    params=[("null:30", "null-00000012"), ("sim:30?messages=3", "u00000012@sim.example")], ids=lambda param: param[0]
+)
 def killed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
     """The folder of a run whose parent was killed while the job hung at a mailbox to which it had written; its name."""
-    listed = fanout(tmp_path, "mailboxes", "--server", request.param).stdout.split()
-    words = ("run", *SIGN, "-a", f"at={listed[12]}", "--server", request.param, "-w", "1", *KEPT)
+    server, name = request.param
+    words = ("run", *SIGN, "-a", f"at={name}", "--server", server, "-w", "1", *KEPT)
     with running(tmp_path, *words) as process:
-        await_name(process, tmp_path / "book", listed[12])
+        await_name(process, tmp_path / "book", name)
         process.send_signal(signal.SIGKILL)
-    return tmp_path, listed[12]
+    return tmp_path, name
 
 
 def test_a_mailbox_that_a_writing_job_was_at_when_the_run_was_killed_is_not_written_to_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -23,6 +24,9 @@ pytestmark = pytest.mark.spawns
 #: Seconds after which a job that waits for another thread has failed.
 PATIENCE = 60.0
 
+#: Mailboxes of which some are missing, and some busy at first.
+SERVER = "sim:100?latency=1ms&missing=0.05&busy=0.05"
+
 _together = threading.Barrier(4)
 
 
@@ -41,14 +45,21 @@ def write_and_die(mailbox: Mailbox, *, at: str, directory: str) -> None:
         os._exit(9)
 
 
+@pytest.fixture(scope="module")
+def one() -> Iterator[fanout.Found]:
+    """A census of one mailbox after the other."""
+    with fanout.run("census", server=SERVER, workers=2, policy=Policy(backoff=0.01)) as found:
+        yield found
+
+
 @pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
-def test_a_census_is_the_same_with_many_mailboxes_at_a_time(start_method: str, *, separate: bool) -> None:
-    server = "sim:100?latency=1ms&missing=0.05&busy=0.05"
-    one = fanout.run("census", server=server, workers=2)
+def test_a_census_is_the_same_with_many_mailboxes_at_a_time(
+    one: fanout.Found, start_method: str, *, separate: bool
+) -> None:
     many = fanout.run(
         "census",
-        server=server,
+        server=SERVER,
         workers=2,
         concurrency=20,
         separate_connections=separate,
@@ -90,7 +101,7 @@ def test_every_kind_of_poison_fails_its_mailbox_and_no_other_though_many_are_und
     with fanout.run(
         poisoned,
         server="null:200",
-        workers=2,
+        workers=4,
         concurrency=3,
         options={"kinds": kinds},
         policy=Policy(limits, retries=0),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.estimate import LONGEST, MOST, Estimate, Rates, in_words, rough
+from fanout.estimate import LONGEST, MOST, Estimate, Rates, in_words
 from tests.fakes import FakeClock
 
 
@@ -141,20 +141,3 @@ def test_what_is_left_lies_within_its_spread(counts: list[tuple[float, int]], le
 )
 def test_the_time_that_is_left_is_said_with_its_spread(estimate: Estimate, words: str) -> None:
     assert in_words(estimate) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "0 s"),
-        (8.4, "8 s"),
-        (99.4, "99 s"),
-        (99.6, "2 min"),
-        (3600.0, "60 min"),
-        (9000.0, "2.5 h"),
-        (36_000.0, "10 h"),
-        (2 * 86_400.0, "2 days"),
-    ],
-)
-def test_seconds_are_guessed_as_people_guess_them(seconds: float, words: str) -> None:
-    assert rough(seconds) == words

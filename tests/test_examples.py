@@ -93,7 +93,8 @@ THERE = [each for each in EXAMPLES if each not in HERE]
 
 
 def small(command: str) -> str:
-    """The same with fewer mailboxes and rounds."""
+    """The same with fewer mailboxes, messages and rounds."""
+    command = re.sub(r"sim:\d{2,}(?=\s|$)", "'sim:12?messages=10'", command)
     command = re.sub(r"sim:\d{2,}", "sim:12", command)
     if "fanout bench" in command and not {"--compare", "--dry-run", "--rounds"} & set(command.split()):
         command += " --rounds 1"
@@ -102,7 +103,7 @@ def small(command: str) -> str:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the files that examples speak of."""
+    """A directory with the programs and the job that examples speak of."""
     place = tmp_path_factory.mktemp("examples")
     tools = place / "bin"
     tools.mkdir()
@@ -112,13 +113,29 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = place / "path" / "to" / "file.py"
     job.parent.mkdir(parents=True)
     job.write_text(re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[0])
-    for name in (RUN_FILE, RUN_FILE_BEFORE):
-        sh(place, f"fanout run census --server sim:12 -q --run-file {name}")
-    for shard in (1, 2):
-        sh(place, f"fanout run census --server sim:12 -q --shard {shard}/2 --run-file part-{shard}.fanout")
-    for name in ("monday", "tuesday"):
-        sh(place, f"fanout bench census --server sim:12 --chunk-sizes 4,8 -w 1 --rounds 1 --json {name}.json")
     return place
+
+
+#: How the files come about that examples read; each is made when it is first read.
+MADE = {
+    RUN_FILE: "fanout run census --server sim:12 -w 1 -q --run-file {}",
+    "part-1.fanout": "fanout run census --server sim:12 -w 1 -q --shard 1/2 --run-file {}",
+    "part-2.fanout": "fanout run census --server sim:12 -w 1 -q --shard 2/2 --run-file {}",
+    "monday.json": "fanout bench census --server sim:12 --chunk-sizes 4,8 -w 1 --rounds 1 --json {}",
+}
+
+#: Those that are as good as another.
+ALIKE = {RUN_FILE_BEFORE: RUN_FILE, "tuesday.json": "monday.json"}
+
+
+def made(prepared: Path, name: str) -> Path:
+    """A file that an example reads."""
+    name = ALIKE.get(name, name if name in MADE else RUN_FILE)
+    path = prepared / "made" / name
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        sh(prepared, MADE[name].format(path))
+    return path
 
 
 def environment(place: Path) -> dict[str, str]:
@@ -150,16 +167,13 @@ def words_of(command: str) -> list[str]:
 
 @pytest.fixture
 def place(prepared: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A copy of it, with the run files that the example reads, and without the files that it is to make."""
+    """A copy of it, with the files that the example reads."""
     here = tmp_path / "here"
-    shutil.copytree(prepared, here, symlinks=True)
-    words = words_of(request.node.callspec.params["command"])
-    for name in words:
-        if name.endswith(".fanout") and not (here / name).exists():
-            shutil.copy(here / RUN_FILE, here / name)
+    shutil.copytree(prepared, here, symlinks=True, ignore=shutil.ignore_patterns("made"))
+    words = shlex.split(request.node.callspec.params["command"])
     for option, name in pairwise(words):
-        if option in {"--json", "--picture", "--run-file", "-o"}:
-            (here / name).unlink(missing_ok=True)
+        if name.endswith((".fanout", ".json")) and option not in {"--json", "--picture", "--run-file", "-o"}:
+            shutil.copy(made(prepared, name), here / name)
     return here
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,9 +15,11 @@ import pytest
 
 from fanout.cli.finishing import concluded, exit_code
 from fanout.errors import CredentialsError, FanoutError, StoppedError, ToldError, UsageError
-from fanout.voices import Lines
+from fanout.voices import Lines, Objects
 from tests.test_cli import ENVIRONMENT, fanout
 from tests.test_cli_resume import running
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 #: Writes down what it is told, and whether it knows a password.
 NOTE = 'echo "$FANOUT_RUN_FILE $FANOUT_EXIT_CODE $FANOUT_DONE $FANOUT_FAILED $FANOUT_TOTAL ${FANOUT_PASSWORD-none}" >> noted'
@@ -75,6 +78,40 @@ def test_an_error_is_told_once(tmp_path: Path) -> None:
 
     assert told.value.exit_code == 3
     assert said == ["fanout: the disk is full"]
+
+
+def test_a_bug_is_told_once_with_its_traceback(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(ToldError) as told:
+        concluded(raising(ZeroDivisionError("a bug")), tmp_path / "r.fanout", None, Lines(said.append))
+
+    assert told.value.exit_code == 70
+    (shown,) = said
+    assert shown.startswith("Traceback (most recent call last):\n")
+    assert shown.splitlines()[-3:] == [
+        "ZeroDivisionError: a bug",
+        "",
+        "fanout: this is a bug in fanout, please report it with the lines above",
+    ]
+
+
+def test_in_json_a_bug_is_one_object_with_its_traceback(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(ToldError) as told:
+        concluded(raising(ZeroDivisionError("a bug")), tmp_path / "r.fanout", None, Objects(said.append, lambda: NOON))
+
+    assert told.value.exit_code == 70
+    (line,) = said
+    assert "\n" not in line
+    shown = json.loads(line)
+    trace = shown.pop("traceback")
+    assert (trace[:35], trace.splitlines()[-1]) == ("Traceback (most recent call last):\n", "ZeroDivisionError: a bug")
+    assert shown == {
+        "time": "2026-11-25T12:00:00.000+00:00",
+        "event": "error",
+        "message": "fanout: this is a bug in fanout, please report it with its traceback",
+        "exit_code": 70,
+    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -163,7 +200,7 @@ def test_in_json_every_line_on_stderr_is_an_object(tmp_path: Path) -> None:
 
     told = [json.loads(line) for line in done.stderr.splitlines()]
     events = [each["event"] for each in told]
-    assert (events[0], events[1], events[-1]) == ("begun", "worker_started", "ended")
+    assert (events[0], events[1], events[-1]) == ("worker_started", "begun", "ended")
     assert [each["how"] for each in told if each["event"] == "worker_ended"] == ["exit code 0"]
     assert {name: told[-1][name] for name in ("done", "failed", "total", "exit_code", "message")} == {
         "done": 19,

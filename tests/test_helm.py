@@ -14,7 +14,7 @@ from fanout.events import Closed
 from fanout.helm import UNSTEERED, Helm
 from fanout.ledger import TemporaryLedger
 from fanout.orders import Answer, Pause
-from fanout.progress import Silent
+from fanout.progress import Going, Silent
 from fanout.window import Window
 from workers.messages import ModuleJob, Recording
 
@@ -53,16 +53,27 @@ def test_an_answer_goes_to_whoever_gave_the_order_and_is_said(tmp_path: Path) ->
         assert somebody.recv(control.DATAGRAM) == b'{"text":"paused","heeded":true}'
 
 
+class Noting(Silent):
+    """Notes how the run went."""
+
+    def __init__(self) -> None:
+        self.went: list[Going] = []
+
+    def goes(self, how: Going) -> None:
+        self.went.append(how)
+
+
 @pytest.mark.spawns
 def test_a_run_whose_window_closes_stops_with_that_reason_and_can_be_gone_on_with() -> None:
     now = datetime.now(UTC).astimezone()
     shut = Window.of(f"{now + timedelta(hours=3):%H:%M}-{now + timedelta(hours=5):%H:%M}")
-    ledger = TemporaryLedger(Recording.RESULTS)
+    ledger, progress = TemporaryLedger(Recording.RESULTS), Noting()
     task = Task(ModuleJob("workers.jobs.census", "census"), recording=Recording.RESULTS)
     with Conductor(Mailboxes("sim:100000?latency=20ms"), Workforce(workers=1), ledger) as conductor:
         roster, how = conductor.survey()
         helm = Helm(lambda _: None, None, shut)
-        report = conductor.run(task, roster, how, Outlet(Silent(), helm=helm))
+        report = conductor.run(task, roster, how, Outlet(progress, helm=helm))
 
     assert report.stopped_by == Closed(f"the window {shut} has closed")
     assert 0 < report.merge.succeeded < roster.count
+    assert progress.went[-1] is Going.ENDING

@@ -39,7 +39,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.spawns
 def test_a_leaky_job_is_told_the_line_to_mend(folder: Path) -> None:
-    done = command(folder, "run", "audit.py:count", "--server", "sim:400", "-w", "2", "--run-file", "r.fanout")
+    server = "sim:400?folders=1&messages=5"
+    done = command(folder, "run", "audit.py:count", "--server", server, "-w", "2", "--run-file", "r.fanout")
 
     told = f"leaked    400 IMAPITable in 400 mailboxes, obtained at {folder}/audit.py:9 in count"
     assert done.returncode == 0

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from fanout.liveview import FIRST, INTERVAL, LiveView
-from fanout.progress import DRAINING
+from fanout.progress import DRAINING, Going
 from fanout.roster import Roster
 from fanout.runfile import RunFile
 from fanout.screen import Screen
@@ -75,3 +75,14 @@ def test_an_interrupt_is_answered_at_once(file: RunFile) -> None:
     view.show(100.1, 0, 0, 1000)
 
     assert " ".join(screen.drawn[0].split()).endswith(DRAINING)
+
+
+@pytest.mark.parametrize(("how", "left"), [(Going.ON, True), (Going.ENDING, False)])
+def test_no_time_that_is_left_is_told_of_a_run_that_is_to_end(file: RunFile, how: Going, *, left: bool) -> None:
+    screen = FakeScreen()
+    view = LiveView(file, ROSTER, screen)
+    view.goes(how)
+    for now in (100.0, 102.0, 104.0):
+        view.show(now, int(now), 0, 1000)
+
+    assert (" left" in screen.drawn[-1]) is left

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from fanout.progress import FIRST, LONGEST, Lines, Silent, duration
+from fanout.progress import DRAINING, FIRST, LONGEST, Going, Lines, Silent
+from fanout.staff import Standing
 
 
 def shown(times: list[float], count: int, *, a_second: int, failed: int = 0) -> list[str]:
@@ -40,7 +41,7 @@ def test_what_earlier_sittings_did_is_no_speed_of_this_one() -> None:
     progress.show(0.0, 9_000, 0, 10_000)
     progress.show(5.0, 9_500, 0, 10_000)
 
-    assert said == ["9,500 of 10,000 mailboxes, 0 failed, 100 a second, 5.0 s left"]
+    assert said == ["9,500 of 10,000 mailboxes, 0 failed, 100 a second, 5 s left"]
 
 
 def test_the_count_grows_where_another_server_has_joined() -> None:
@@ -49,7 +50,7 @@ def test_the_count_grows_where_another_server_has_joined() -> None:
     progress.show(0.0, 0, 0, 30)
     progress.show(5.0, 20, 0, 50)
 
-    assert said == ["20 of 50 mailboxes, 0 failed, 4 a second, 7.5 s left"]
+    assert said == ["20 of 50 mailboxes, 0 failed, 4 a second, 8 s left"]
 
 
 def test_intervals_grow_by_half_up_to_the_longest() -> None:
@@ -76,21 +77,53 @@ def test_silent_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+def going(*steps: tuple[float, int, Going]) -> list[str]:
+    """What is said of a run of 1,000 mailboxes that is seen at these times, with so many settled, and goes so from then on."""
+    said: list[str] = []
+    progress = Lines(said.append)
+    for now, settled, how in steps:
+        progress.show(now, settled, 0, 1000)
+        progress.goes(how)
+    return said
+
+
+def test_a_run_that_is_paused_is_said_to_be_and_promises_nothing() -> None:
+    said = going((0.0, 0, Going.ON), (2.0, 100, Going.PAUSED), (FIRST, 100, Going.PAUSED))
+
+    assert said == ["100 of 1,000 mailboxes, 0 failed, paused"]
+
+
+def test_a_run_that_is_paused_from_the_start_is_said_to_be() -> None:
+    assert going((0.0, 0, Going.PAUSED), (FIRST, 0, Going.PAUSED)) == ["0 of 1,000 mailboxes, 0 failed, paused"]
+
+
+def test_a_pause_is_no_part_of_the_rate_of_a_run_that_goes_on() -> None:
+    said = going((0.0, 0, Going.ON), (2.0, 100, Going.PAUSED), (4.0, 100, Going.ON), (FIRST + 1.0, 200, Going.ON))
+
+    assert said == ["200 of 1,000 mailboxes, 0 failed, 50 a second, 16 s left"]
+
+
+def test_a_run_that_is_to_end_promises_nothing() -> None:
+    assert going((0.0, 0, Going.ENDING), (FIRST, 100, Going.ENDING)) == ["100 of 1,000 mailboxes, 0 failed, ending"]
+
+
+def test_a_run_that_drains_is_to_end() -> None:
+    said: list[str] = []
+    progress = Lines(said.append)
+    progress.show(0.0, 0, 0, 1000)
+    progress.draining()
+    progress.show(FIRST, 1, 0, 1000)
+
+    assert said == [DRAINING, "1 of 1,000 mailboxes, 0 failed, ending"]
+
+
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("standing", "how"),
     [
-        (0.0, "0.0 s"),
-        (0.44, "0.4 s"),
-        (9.9, "9.9 s"),
-        (12.0, "12 s"),
-        (59.0, "59 s"),
-        (60.0, "1 min 0 s"),
-        (200.0, "3 min 20 s"),
-        (3599.0, "59 min 59 s"),
-        (3600.0, "1 h 0 min"),
-        (7500.0, "2 h 5 min"),
-        (360_000.0, "100 h 0 min"),
+        (Standing(2, 1), Going.ON),
+        (Standing(2, 1, paused=True), Going.PAUSED),
+        (Standing(2, 1, closing=True), Going.ENDING),
     ],
 )
-def test_a_duration_is_said_as_people_say_it(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+def test_how_a_run_goes_follows_from_where_it_stands(standing: Standing, how: Going) -> None:
+    assert standing.going is how

@@ -286,7 +286,25 @@ def test_a_mailbox_without_an_outcome_is_not_found(file: RunFile) -> None:
     file.keep(found(0, "anna"), 1, STAMP)
     file.settle(1, failure("berta"), STAMP)
 
-    assert [file.outcomes_of(name) for name in ("ann", "a%", "ANNA", "_erta", "")] == [[]] * 5
+    assert [file.outcomes_of(name) for name in ("ann", "a%", "ANN", "_erta", "")] == [[]] * 5
+
+
+def test_a_mailbox_is_found_whatever_the_case_of_its_letters(file: RunFile) -> None:
+    file.keep(found(0, "Anna@x.example", "jürgen@x.example"), 1, STAMP)
+    file.settle(2, failure("BERTA"), STAMP)
+
+    assert [
+        [(ordinal, outcome.mailbox) for ordinal, outcome in file.outcomes_of(name)]
+        for name in ("anna@X.example", "JÜRGEN@X.EXAMPLE", "Berta")
+    ] == [[(0, "Anna@x.example")], [(1, "jürgen@x.example")], [(2, "BERTA")]]
+
+
+def test_of_mailboxes_that_differ_by_case_that_is_meant_which_is_called_so_or_else_all(file: RunFile) -> None:
+    file.keep(found(0, "anna", "Anna", "berta"), 1, STAMP)
+
+    assert [
+        [(ordinal, outcome.mailbox) for ordinal, outcome in file.outcomes_of(name)] for name in ("Anna", "ANNA")
+    ] == [[(1, "Anna")], [(0, "anna"), (1, "Anna")]]
 
 
 def test_a_name_within_a_result_is_no_mailbox(file: RunFile) -> None:

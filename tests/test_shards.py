@@ -491,8 +491,13 @@ def test_what_is_no_run_file_is_not_replaced_even_by_force(folder: Folder) -> No
 # by the command
 
 
+def here(*words: str | Path) -> Result:
+    """A command that starts no process, in this one."""
+    return CliRunner().invoke(cli, [*map(str, words)])
+
+
 def merged(*words: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["merge", *map(str, words)])
+    return here("merge", *words)
 
 
 def test_the_command_says_what_the_runs_come_to(folder: Folder) -> None:
@@ -511,13 +516,14 @@ def test_shards_of_a_real_run_are_merged_gone_on_with_and_are_the_whole_run(tmp_
         fanout(tmp_path, "run", "census", *server, "--shard", f"{share}/2", "--run-file", f"{share}.fanout")
     fanout(tmp_path, "run", "census", *server, "--run-file", "whole.fanout")
 
-    done = fanout(tmp_path, "merge", "2.fanout", "1.fanout", "-o", "merged.fanout")
+    whole_file, merged_file = tmp_path / "whole.fanout", tmp_path / "merged.fanout"
+    done = merged(tmp_path / "2.fanout", tmp_path / "1.fanout", "-o", merged_file)
 
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "58 done, 2 failed, of 60")
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (0, "58 done, 2 failed, of 60")
     again = fanout(tmp_path, "resume", "merged.fanout", "--only-failed", "-q")
     assert (again.returncode, again.stderr.splitlines()[-1]) == (1, "58 done, 2 failed, of 60")
-    compared = fanout(tmp_path, "diff", "whole.fanout", "merged.fanout")
+    compared = here("diff", whole_file, merged_file)
     assert compared.stderr.splitlines()[-1] == "0 new, 0 gone, 0 changed, 0 failed, 0 mended, 60 same"
-    exported = [fanout(tmp_path, "export", name, "-o", "-").stdout for name in ("whole.fanout", "merged.fanout")]
+    exported = [here("export", path, "-o", "-").stdout for path in (whole_file, merged_file)]
     whole, parts = ([record["mailbox"] for record in records(text)] for text in exported)
     assert whole == parts

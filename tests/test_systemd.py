@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.progress import Silent
+from fanout.progress import Going, Silent
 from fanout.systemd import INTERVAL, Notified, Notifier
 from tests.test_cli import ENVIRONMENT
 
@@ -57,6 +57,18 @@ def test_the_service_is_ready_when_the_run_is_first_looked_at_and_says_where_it_
         "READY=1\nSTATUS=0 of 1,000 mailboxes, 1 failed",
         "STATUS=100 of 1,000 mailboxes, 1 failed, 20 a second, 45 s left",
         "STATUS=200 of 1,000 mailboxes, 1 failed, 20 a second, 40 s left",
+    ]
+
+
+def test_the_service_says_that_its_run_is_paused_or_ends(systemd: FakeSystemd) -> None:
+    progress = Notified(Silent(), Notifier(systemd.address, None))
+    for now, how in ((100.0, Going.PAUSED), (100.0 + INTERVAL, Going.ENDING), (100.0 + 2 * INTERVAL, Going.ENDING)):
+        progress.show(now, 0, 0, 1000)
+        progress.goes(how)
+
+    assert systemd.heard()[1:] == [
+        "STATUS=0 of 1,000 mailboxes, 0 failed, paused",
+        "STATUS=0 of 1,000 mailboxes, 0 failed, ending",
     ]
 
 

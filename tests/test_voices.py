@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
-from fanout.events import Ended, Retry, Settle, StartWorker
-from fanout.progress import FIRST
-from fanout.voices import Chronicle, Happened, Lines, Measured, NoJournal, Objects
+import pytest
+
+from fanout.errors import UsageError
+from fanout.events import Ended, Retry, Send, Settle, StartWorker
+from fanout.progress import FIRST, Going
+from fanout.voices import Beginning, Chronicle, Happened, Lines, Measured, NoJournal, Objects
 from workers.causes import Cause
-from workers.messages import Error
+from workers.messages import Chunk, Error
 
 NOON = datetime(2026, 11, 25, 12, 0, 0, 250_000, tzinfo=UTC)
 BUSY = Error("Busy", "later, please", Cause.BUSY, retryable=True)
@@ -80,12 +85,75 @@ def test_progress_is_told_in_figures_as_often_as_in_lines() -> None:
     }
 
 
+def test_a_pause_is_told_in_figures_without_a_time_that_is_left() -> None:
+    said: list[str] = []
+    progress = Measured(objects(said))
+    progress.show(0.0, 0, 0, 1000)
+    progress.show(2.0, 100, 0, 1000)
+    progress.goes(Going.PAUSED)
+    progress.show(FIRST, 100, 0, 1000)
+
+    (told,) = [json.loads(line) for line in said]
+    assert (told["message"], told["going"]) == ("100 of 1,000 mailboxes, 0 failed, paused", "paused")
+    assert (told["rate"], told["seconds_left"]) == (50.0, None)
+
+
 def test_a_run_that_drains_says_so_to_machines() -> None:
     said: list[str] = []
 
     Measured(objects(said)).draining()
 
     assert json.loads(said[0])["event"] == "draining"
+
+
+class Heard:
+    """A journal that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Happened] = []
+
+    def note(self, happened: Happened) -> None:
+        self.heard.append(happened)
+
+
+SENT = Send(0, Chunk(1, first=0, count=5))
+
+
+def begun(*happened: Happened, error: BaseException | None = None) -> list[str]:
+    """What is said of a run in which this happens, and then this error."""
+    said: list[str] = []
+    with (
+        suppress(UsageError, KeyboardInterrupt),
+        Beginning(NoJournal(), Lines(said.append), Path("r.fanout"), 5) as run,
+    ):
+        for each in happened:
+            run.note(each)
+        said.append("then")
+        if error:
+            raise error
+    return said
+
+
+def test_where_a_run_is_kept_is_said_once_when_its_first_mailboxes_go_out() -> None:
+    assert begun(StartWorker(0), SENT) == ["run file: r.fanout", "then"]
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt()])
+def test_of_a_run_that_ends_before_that_it_is_said_at_the_end(error: BaseException | None) -> None:
+    assert begun(StartWorker(0), error=error) == ["then", "run file: r.fanout"]
+
+
+def test_of_a_run_that_was_a_mistake_it_is_not_said() -> None:
+    assert begun(StartWorker(0), error=UsageError("no such function")) == ["then"]
+
+
+def test_what_else_happens_is_told_of_as_ever() -> None:
+    journal = Heard()
+    with Beginning(journal, Lines(lambda _: None), Path("r.fanout"), 5) as run:
+        for each in (StartWorker(0), SENT, Ended(0, "exit code 0", ())):
+            run.note(each)
+
+    assert journal.heard == [StartWorker(0), Ended(0, "exit code 0", ())]
 
 
 HAPPENED: list[Happened] = [

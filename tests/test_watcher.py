@@ -82,9 +82,12 @@ def test_a_run_that_commits_nothing_any_more_is_said_to_hang(held: RunFile, cloc
     assert screen.seen[4] == "nothing was committed for 2 min"
 
 
+@pytest.mark.parametrize(("since", "pace"), [(None, "0 a second"), (STAMP.at, "paused")])
 def test_lines_tell_where_it_stands_first_and_then_at_growing_intervals(
-    held: RunFile, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    held: RunFile, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, since: float | None, pace: str
 ) -> None:
+    held.pause(since)
+    held.commit()
     said: list[str] = []
 
     def ticking() -> float:
@@ -99,7 +102,7 @@ def test_lines_tell_where_it_stands_first_and_then_at_growing_intervals(
     monkeypatch.setattr(watcher, "_now", ticking)
     Watcher(held.path).tell(say)
 
-    assert said == ["10 done, 0 failed, of 100", "10 of 100 mailboxes, 0 failed, 0 a second"]
+    assert said == ["10 done, 0 failed, of 100", f"10 of 100 mailboxes, 0 failed, {pace}"]
 
 
 def test_a_run_that_has_ended_is_seen_no_more(held: RunFile) -> None:

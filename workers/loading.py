@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dill
 
-from workers.marks import marked, marks_of
+from workers.marks import Marks, marked, marks_of
 from workers.messages import FileJob, Job, ModuleJob
 from workers.options import OptionError, of_function
 
@@ -34,22 +34,24 @@ class JobError(Exception):
 def load(job: Job, options: dict[str, Any]) -> Callable[[Mailbox], object]:
     """The job with its marks, ready to be called with an open mailbox. One that yields gives the list of what it yields.
 
-    Raises JobError where the module, the file or the function isn't there, can't be imported, or doesn't take the options.
+    Raises JobError where the module, the file or the function isn't there, can't be imported, or doesn't take the options,
+    or can't use them here.
     """
     function = function_of(job)
     if inspect.iscoroutinefunction(function):
         raise JobError(
             f"the job {job.function!r} is async: a job is a plain function, each worker is at one mailbox at a time"
         )
-    options = _real(job.function, function, options)
-    bound = marked(partial(function, **options), marks_of(function)) if options else function
+    options, marks = _real(job.function, function, options), marks_of(function)
+    _check(marks, options)
+    bound = marked(partial(function, **options), marks) if options else function
     if not (inspect.isgeneratorfunction(function) or inspect.isgeneratorfunction(type(function).__call__)):
         return bound
 
     def rows(mailbox: Mailbox) -> list[object]:
         return list(bound(mailbox))
 
-    return marked(rows, marks_of(function))
+    return marked(rows, marks)
 
 
 def function_of(job: Job) -> Callable[..., Any]:
@@ -117,4 +119,14 @@ def _real(name: str, function: Callable[..., Any], options: dict[str, Any]) -> d
         told = of_function(function, name)
         return told.real(options) if told else options
     except OptionError as error:
+        raise JobError(str(error)) from error
+
+
+def _check(marks: Marks, options: dict[str, Any]) -> None:
+    """Have the job look at its options, where it wants to. Raises JobError."""
+    if marks.check is None:
+        return
+    try:
+        marks.check(**options)
+    except ValueError as error:
         raise JobError(str(error)) from error

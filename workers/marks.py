@@ -5,6 +5,9 @@ def clean(mailbox): ...
 
 @job(merge=larger)
 def largest_folder(mailbox): ...
+
+@job(check=is_folder)
+def collect(mailbox, *, directory: Path): ...
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ class Marks(NamedTuple):
     #: Makes one result of two, instead of sums; and of what was merged what people read.
     merge: Callable[[Any, Any], object] | None = None
     conclude: Callable[[Any], object] | None = None
+    #: Looks at the options where the job is to work, before a mailbox is opened.
+    check: Callable[..., object] | None = None
 
     @property
     def once_only(self) -> bool:
@@ -52,8 +57,9 @@ def job(
     idempotent: bool = False,
     merge: Callable[[Any, Any], object] | None = None,
     conclude: Callable[[Any], object] | None = None,
+    check: Callable[..., object] | None = None,
 ) -> Callable[[F], F]:
-    """Mark a function as a job that writes, or that brings a way of its own to totals.
+    """Mark a function as a job that writes, that brings a way of its own to totals, or that looks at its options first.
 
     One that `writes` runs only where writing is allowed. `idempotent`: doing it twice to a mailbox is the same as doing
     it once; where it is not, a mailbox that was under way when its worker died ends as failed, and is never visited
@@ -62,12 +68,16 @@ def job(
     `merge(one, other)` gives the total of two: each the result of a mailbox, or what an earlier call gave, as JSON says
     it. It is called in workers and in the calling program, in any order and grouping, so it has to be associative and
     commutative, and changes neither. `conclude(total)` gives what people read of it.
+
+    `check(**options)` is called in each worker with the options that the job was given, of their kinds, before a mailbox is
+    opened. It raises ValueError for those that can't be used there: a sentence that says which, what is wrong and what to
+    do. The run is refused with it.
     """
     if conclude and not merge:
         raise TypeError("conclude without merge: there would be nothing to conclude from")
 
     def mark(function: F) -> F:
-        return marked(function, Marks(writes, idempotent, merge, conclude))
+        return marked(function, Marks(writes, idempotent, merge, conclude, check))
 
     return mark
 

@@ -19,15 +19,16 @@ SLOT_BYTES = 64
 _ELEMENTS = SLOT_BYTES // 8
 
 #: The elements of a slot: the ordinal of the mailbox that the worker is at, how many round trips its session has made
-#: (modulo 2**64), written by the parent whether it is to leave (0 or 1), and how many mailboxes it has opened ahead of that one.
-AT, BEATS, STOP, AHEAD = 0, 1, 2, 3
+#: (modulo 2**64), written by the parent whether it is to leave (0 or 1), how many mailboxes it has opened ahead of that one, and
+#: which attempt at them this is, counted from 1 (0 where nobody counts).
+AT, BEATS, STOP, AHEAD, ATTEMPT = 0, 1, 2, 3, 4
 
 #: What element AT holds while its worker is at no mailbox. No ordinal is as large.
 NOWHERE = 2**64 - 1
 
 
 class Slot(Protocol):
-    """The elements AT, BEATS, STOP and AHEAD, by their places. Raises ValueError in what a worker forked."""
+    """The elements AT, BEATS, STOP, AHEAD and ATTEMPT, by their places. Raises ValueError in what a worker forked."""
 
     def __getitem__(self, place: int, /) -> int: ...
     def __setitem__(self, place: int, value: int, /) -> None: ...
@@ -86,7 +87,7 @@ class Slots:
             self.clear(number)
 
     def writer(self, number: int) -> memoryview:
-        """The slot as whoever visits sees it: the elements AT, BEATS, STOP and AHEAD."""
+        """The slot as whoever visits sees it."""
         return self._elements[number * _ELEMENTS : (number + 1) * _ELEMENTS]
 
     def at(self, number: int) -> int | None:
@@ -107,10 +108,11 @@ class Slots:
         self._elements[number * _ELEMENTS + STOP] = 1
 
     def clear(self, number: int) -> None:
-        """Make the slot ready for a new worker: nowhere, no round trip, and not asked to leave."""
+        """Make the slot ready for a new worker: nowhere, no round trip, not asked to leave, and at no attempt."""
         slot = number * _ELEMENTS
         self._elements[slot + AT] = NOWHERE
-        self._elements[slot + BEATS] = self._elements[slot + STOP] = self._elements[slot + AHEAD] = 0
+        for place in (BEATS, STOP, AHEAD, ATTEMPT):
+            self._elements[slot + place] = 0
 
     def close(self) -> None:
         self._elements.release()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.bench.settings import Setting, in_words
 from fanout.bench.verdict import CALM, FEWEST
-from fanout.progress import duration
+from fanout.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

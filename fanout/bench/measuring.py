@@ -17,6 +17,7 @@ from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.ledger import TemporaryLedger
 from fanout.machine import share_of_memory
 from fanout.policy import Limits, Policy
+from fanout.progress import Silent
 from workers.marks import WritesNotAllowed
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class _Refused(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
-class _Stopwatch:
+class _Stopwatch(Silent):
     """A progress that notes when the first mailbox has its outcome."""
 
     def __init__(self) -> None:
@@ -110,9 +111,6 @@ class _Stopwatch:
     def show(self, now: float, settled: int, failed: int, count: int) -> None:  # noqa: ARG002 - a progress is told so
         if settled and self.first is None:
             self.first = time.monotonic() - self.begun
-
-    def draining(self) -> None:
-        """Nobody is told: a run that is interrupted is none that counts."""
 
 
 def _workforce(setting: Setting) -> Workforce:

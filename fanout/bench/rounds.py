@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from fanout.bench.settings import name_of, orders
 from fanout.bench.verdict import Verdict, is_settled, verdict
+from fanout.durations import duration
 from fanout.errors import StoppedError, UsageError
-from fanout.progress import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -65,8 +65,10 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort) as error:
         code = exit_code(error)
     except Exception as error:  # noqa: BLE001 - said as what it is
-        say(f"{traceback.format_exc()}\nfanout: this is a bug in fanout, please report it with the lines above")
+        from fanout.voices import Lines  # which no other command waits for
+
         code = exit_code(error)
+        Lines(say).admit(traceback.format_exc(), code)
     sys.exit(code or 0)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,12 @@ def concluded(work: Callable[[], int], path: Path, command: str | None, voice: V
         if isinstance(error, TooEarlyError):
             command = None
         raise ToldError(code) from error
-    except BaseException as error:
+    except (KeyboardInterrupt, click.ClickException, click.Abort) as error:
         code = exit_code(error)
         raise
+    except Exception as error:
+        voice.admit(traceback.format_exc(), code)
+        raise ToldError(code) from error
     finally:
         if command is not None:
             _start(command, _told(path, code), voice)

@@ -42,6 +42,7 @@ from fanout.partition import ByServer
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from fanout.systemd import Notifier
+from fanout.voices import Beginning
 from fanout.workplace import THIS_MACHINE
 from workers.causes import Cause
 from workers.messages import Error, OnLeak
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from fanout.events import Joined
     from fanout.partition import Partition
     from fanout.roster import Roster
-    from fanout.voices import Voice
+    from fanout.voices import Journal, Voice
     from fanout.work import Rest
     from fanout.workplace import Workplace
 
@@ -341,9 +342,10 @@ def _say_joined(voice: Voice, server: str, joined: Joined) -> None:
 
 def _conduct(file: RunFile, conductor: Conductor | Convoy, ready: _Ready, manner: _Manner) -> int:
     roster, voice = ready.roster, manner.voice
-    voice.tell(f"run file: {file.path}", "begun", run_file=str(file.path), total=roster.count)
+    journal = journal_of(manner.given, voice, roster, ready.intent.mailboxes.servers)
     try:
-        report = _run(conductor, ready, file, manner)
+        with Beginning(journal, voice, file.path, roster.count) as beginning:
+            report = _run(conductor, ready, file, manner, beginning)
     except StoppedError as error:
         facts.stopped(file, error)
         lines, count = summary.of_stopped(file, error), resuming.roster(file).count
@@ -380,15 +382,14 @@ def _code_of(report: Report, intent: Intent) -> int:
     return _exit_code(merge.succeeded, merge.causes, report.roster.count, intent.tolerated)
 
 
-def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _Manner) -> Report:
-    given, voice, notifier, roster = manner.given, manner.voice, manner.notifier, ready.roster
+def _run(conductor: Conductor | Convoy, ready: _Ready, file: RunFile, manner: _Manner, journal: Journal) -> Report:
+    voice, notifier, roster = manner.voice, manner.notifier, ready.roster
     with ExitStack() as stack:
         if ready.sink:
             stack.callback(ready.sink.close)
         stack.enter_context(notifier)
         helm = stack.enter_context(helm_of(file.path, ready.intent.window, voice))
         progress = stack.enter_context(progress_of(file, roster, manner.given, voice, notifier))
-        journal = journal_of(given, voice, roster, ready.intent.mailboxes.servers)
         outlet = Outlet(progress, ready.sink, helm, journal, partial(_say_joined, voice))
         return conductor.run(ready.intent.task, roster, ready.how, outlet, ready.todo)
 

@@ -11,9 +11,9 @@ import click
 from fanout.cli.watching import progress_of as view_of
 from fanout.cli.words import say
 from fanout.control import Control
+from fanout.durations import duration
 from fanout.errors import TooEarlyError, UsageError
 from fanout.helm import Helm
-from fanout.progress import duration
 from fanout.systemd import Notified
 from fanout.voices import Chronicle, Lines, Measured, NoJournal, Objects, Voice
 from fanout.window import Window

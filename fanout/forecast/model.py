@@ -80,7 +80,7 @@ class Trouble(Enum):
     REFUSED = "refused"
     #: The server says for some times that it is busy.
     BUSY = "busy"
-    #: The connection is cut once.
+    #: The connection is cut in the first attempt.
     CUT = "cut"
     #: The server never answers.
     HANG = "hang"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.bench.table import Column, table
-from fanout.progress import duration
+from fanout.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.durations import duration
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Marks of a scale at the most: more would not fit on a telephone.
 MOST_TICKS = 7
+
+#: Seconds as people read them.
+seconds = duration
 
 _BYTES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -42,19 +47,6 @@ def octets(value: float) -> str:
     while abs(value) >= 1023.5 and power < len(_BYTES) - 1:
         value, power = value / 1024, power + 1
     return f"{count(float(f'{value:.3g}'))} {_BYTES[power]}" if value != 1 or power else "1 byte"
-
-
-def seconds(value: float) -> str:
-    """`5.2 ms`, `1.4 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`."""
-    if value < 0.9995:
-        return f"{count(float(f'{value * 1000:.2g}'))} ms"
-    if value < 59.5:
-        return f"{count(float(f'{value:.2g}'))} s"
-    for large, small, name, below in ((86400, 3600, "d", "h"), (3600, 60, "h", "min"), (60, 1, "min", "s")):
-        if value >= large - small / 2:
-            whole, rest = divmod(round(value / small), large // small)
-            return f"{whole} {name} {rest} {below}" if rest else f"{whole} {name}"
-    raise AssertionError(value)
 
 
 def share(part: float, whole: float) -> str:

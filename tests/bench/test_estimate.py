@@ -48,12 +48,12 @@ def test_what_would_be_run_is_told_with_what_the_probe_says() -> None:
 def test_the_whole_time_follows_from_the_budget() -> None:
     assert total(10.0, Budget(rounds=4)) == "in all: 50 s, for 4 rounds and one that warms up"
     assert total(10.0, Budget(seconds=600.0)) == (
-        "in all: 1 min 10 s where the answer is soon clear, and 10 min 0 s at the most (--max-time)"
+        "in all: 1 min 10 s where the answer is soon clear, and 10 min at the most (--max-time)"
     )
     assert total(10.0, Budget()) == (
         "in all: 1 min 10 s for the 6 rounds that an answer takes at the least, and one that warms up"
     )
     assert total(100.0, Budget(seconds=60.0)) == (
-        "in all: 1 min 0 s (--max-time), which is too short for a clear answer: that takes 6 rounds and one that warms up, "
+        "in all: 1 min (--max-time), which is too short for a clear answer: that takes 6 rounds and one that warms up, "
         "11 min 40 s"
     )

@@ -53,7 +53,7 @@ def test_the_first_round_warms_up_and_does_not_count() -> None:
     assert len(laboratory.runs) == 6
     assert rounds.rounds == [{0: sample(1.0), 1: sample(1.0)}] * 2
     assert rounds.ending is Ending.ROUNDS
-    assert laboratory.said[0] == "warm-up, which does not count: 2 min 0 s"
+    assert laboratory.said[0] == "warm-up, which does not count: 2 min"
 
 
 def test_rounds_end_when_the_answer_is_clear_twice_running() -> None:
@@ -80,8 +80,8 @@ def test_each_round_is_told_with_the_setting_that_leads() -> None:
     laboratory.rounds(Budget(rounds=2))
 
     assert laboratory.said[1:] == [
-        "round 1 of 2, after 6.0 s; best so far: chunks of 25",
-        "round 2 of 2, after 9.0 s; best so far: chunks of 25",
+        "round 1 of 2, after 6 s; best so far: chunks of 25",
+        "round 2 of 2, after 9 s; best so far: chunks of 25",
     ]
 
 

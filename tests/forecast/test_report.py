@@ -26,7 +26,7 @@ def test_a_report_says_what_is_to_be_expected_and_what_it_rests_on() -> None:
     assert lines[3] == "basis     21 runs in virtual time, 90 % of them within the interval; 2 cores"
     assert re.fullmatch(r"workers   \d\.\d of 8 at work on average, \d+%", lines[4])
     assert re.fullmatch(r"sessions  \d\.\d of 20 open on average, \d+%", lines[5])
-    assert lines[6].startswith("outage    10 min 0 s in the middle of the run costs ")
+    assert lines[6].startswith("outage    10 min in the middle of the run costs ")
     assert re.fullmatch(r"recommended: -w \d+ --chunk-size \w+, \d+ s.*", lines[-1])
 
 
@@ -56,11 +56,11 @@ def test_a_server_without_a_limit_of_sessions_says_so() -> None:
 
 def test_an_outage_that_ends_the_run_says_what_to_do() -> None:
     assert in_words(OutageCost(600.0, 610.0, 0, stops=True)) == (
-        "10 min 0 s in the middle of the run costs 10 min 10 s, with a `fanout resume` when the server is back: "
+        "10 min in the middle of the run costs 10 min 10 s, with a `fanout resume` when the server is back: "
         "the run gives up before that"
     )
     assert in_words(OutageCost(60.0, 59.0, 7, stops=False)) == (
-        "1 min 0 s in the middle of the run costs 59 s; mailboxes that are not reached, and visited again behind the run: 7"
+        "1 min in the middle of the run costs 59 s; mailboxes that are not reached, and visited again behind the run: 7"
     )
     assert in_words(OutageCost(60.0, 59.0, 0, stops=False)).endswith("every mailbox is reached in the end")
     assert in_words(OutageCost(0.0, 0.0, 0, stops=False)) == "none was looked at"

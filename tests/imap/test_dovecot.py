@@ -157,11 +157,11 @@ TRICKS = {"stop": stop_one, "kill": kill_all, "restart": kill_and_restart}
 
 @pytest.fixture
 def lonely() -> Iterator[tuple[Dovecot, dict[str, dict[str, int]]]]:
-    """A server of 40 mailboxes for one test alone, which has indexed all of them."""
+    """A server of 25 mailboxes for one test alone, which has indexed all of them."""
     with room() as folder:
-        expected = make(folder / "homes", 40)
+        expected = make(folder / "homes", 25)
         with running(folder, list(expected), "verbose_proctitle = yes") as server:
-            for mailbox in session(server).mailboxes(range(40), list(expected), private_slot()):
+            for mailbox in session(server).mailboxes(range(25), list(expected), private_slot()):
                 assert load("census")(mailbox, newest=True)
             yield server, expected
 

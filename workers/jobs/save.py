@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from hashlib import blake2b
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from workers.jobs import mbox
 from workers.jobs.whole import replacing
+from workers.marks import job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,20 @@ _LONGEST = 100
 _PLAIN = " @+-_.,()"
 
 
+def _is_writable(*, directory: Path, **_: object) -> None:
+    """Raise ValueError where nothing can be saved in the directory, which is made if it isn't there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            return
+    except FileExistsError:
+        why = "it is a file"
+    except OSError as error:
+        why = str(error.strerror)
+    raise ValueError(f"directory={directory}: nothing can be saved there: {why}; name another directory")
+
+
+@job(check=_is_writable)
 def save(
     mailbox: Mailbox,
     *,

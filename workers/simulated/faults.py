@@ -79,10 +79,13 @@ class Trouble:
     def __init__(self, population: Population, faults: FaultPlan) -> None:
         self._population = population
         self._faults = faults
+        #: Of whom a connection was cut by this process. Another worker is told by the attempt that it was cut before.
         self._drops = Tally()
 
-    def delay(self, requests: Sequence[Request], logons: Mapping[int, Logon], latency: float) -> float:
+    def delay(self, requests: Sequence[Request], logons: Mapping[int, Logon], latency: float, attempt: int) -> float:
         """Seconds that a round trip takes beyond its latency, for the mailboxes that it is about; inf: for ever.
+
+        `attempt`: which one at these mailboxes it belongs to, as far as the caller counts them; from 2 on nothing is cut.
 
         A release is about nobody: it rides in front of the next mailbox's ROPs. Raises ConnectionLost for a mailbox
         that cuts the connection.
@@ -97,7 +100,8 @@ class Trouble:
                 continue
             else:
                 address = logons[request.logon_id].mailbox.address
-                self._cut(address)
+                if attempt <= 1:
+                    self._cut(address)
             slow = slow or self._faults.has(Fault.SLOW, address)
         return max(SLOWNESS * latency, SLOW_AT_LEAST) - latency if slow else 0.0
 

@@ -230,7 +230,7 @@ class SimulatedOptions:
     ] = None
     backoff: Annotated[
         int,
-        Option(_whole(0, 1000), "N", "logons of a busy mailbox that are answered with server busy"),
+        Option(_whole(0, 1000), "N", "logons of a busy mailbox that each worker is answered with server busy"),
     ] = 1
     overflow: Annotated[
         Overflow,
@@ -262,7 +262,9 @@ class SimulatedOptions:
     busy: Annotated[Share, Option(_share, _SOME, "the first logons are refused for now (see backoff)")] = _NOBODY
     drop: Annotated[
         Share,
-        Option(_share, _SOME, "the connection is cut once, at the first round trip after the logon"),
+        Option(
+            _share, _SOME, "the connection is cut once, in the first attempt, at the first round trip after the logon"
+        ),
     ] = _NOBODY
 
     @property

@@ -1,7 +1,8 @@
 """The simulated Exchange server: a Transport and a Directory in this process.
 
 Session contexts, faults, delays and counters are here; what a ROP buffer does is in `execute`. One instance a
-worker: limits and refusals are counted for this process alone.
+worker: limits and refusals are counted for this process alone. A connection is cut once for all workers, because each is
+told which attempt at a mailbox it makes.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class SimulatedServer:
         self.round_trips = 0
         self.connections = 0
         self.pause = pause
+        #: Tells which attempt at its mailbox the caller of `execute` makes, counted from 1; 0 where it does not count.
+        self.attempt: Callable[[], int] = int
         faults = FaultPlan(options)
         self._admission = Admission(population, options, faults)
         self._trouble = Trouble(population, faults) if faults else None
@@ -134,7 +137,8 @@ class SimulatedServer:
     def _suffer(self, trouble: Trouble, context: int, requests: Sequence[Request], latency: float) -> None:
         """What the mailboxes of a buffer do to the wire. Raises ConnectionLost, and the context is gone."""
         try:
-            self.pause(trouble.delay(requests, self._context(context).connection.logons, latency))
+            logons = self._context(context).connection.logons
+            self.pause(trouble.delay(requests, logons, latency, self.attempt()))
         except ConnectionLost:
             self.disconnect(context)
             raise

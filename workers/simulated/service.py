@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workers.mapi.counting import CountingTransport
@@ -12,6 +13,7 @@ from workers.mapi.profile import ConnectFlags, Profile
 from workers.simulated.population import GeneratedPopulation
 from workers.simulated.server import simulated_server
 from workers.simulated.stores import mailbox_dn
+from workers.slots import ATTEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,5 +83,6 @@ class SimulatedService:
         return map(self._population.address, range(len(self._population)))
 
     def session(self, slot: Slot) -> MapiSession:
+        self._transport.attempt = partial(slot.__getitem__, ATTEMPT)
         counted = replace(self._profile, transport=CountingTransport(self._transport, slot))
         return MapiSession(counted, mailbox_dn, self._population.address)
