@@ -112,12 +112,22 @@ def test_a_mailbox_that_kills_its_worker_costs_nobody_else_an_attempt() -> None:
 
 def test_who_is_refused_fails_at_once_and_who_is_busy_is_asked_again() -> None:
     refused = Case(server=Server(Delay(0.01), refusal=0.001, troubles={Trouble.REFUSED: 1.0})).run()
-    busy = Case(server=Server(Delay(0.01), refusal=0.001, troubles={Trouble.BUSY: 0.01})).run()
+    busy = Case(count=4, server=Server(Delay(0.01), refusal=0.001, troubles={Trouble.BUSY: 1.0})).run()
 
     assert refused[0] == pytest.approx(0.25)
     assert refused[1].dispatch.failed == 1000
     assert busy[1].dispatch.failed == 0
-    assert busy[0] > 2.5 + 0.5  # the first further attempt waits half a second at the least
+    assert busy[0] > 0.5  # the first further attempt waits half a second at the least
+
+
+@pytest.mark.parametrize("chunk_size", [None, 10])
+def test_a_few_busy_mailboxes_hardly_slow_down_a_run_of_many_workers(chunk_size: int | None) -> None:
+    calm = Case(count=4000, setting=Setting(32, chunk_size), server=Server(Delay(0.04), refusal=0.02))
+    server = replace(calm.server, troubles={Trouble.BUSY: 0.01})
+
+    seconds, _ = replace(calm, server=server).run()
+
+    assert seconds <= 1.1 * calm.run()[0] + 1.5  # the last one may be busy, and waits for a second at the most
 
 
 def test_an_outage_costs_about_its_length() -> None:
