@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from fanout.endings import SILENCE
 from fanout.forecast.model import HELD, Machine, Outage, Server, Setting, Trouble, computing
 from fanout.policy import Limits, Policy
 from tests.forecast.runs import FREE, Case
@@ -134,10 +135,18 @@ def test_an_outage_costs_about_its_length() -> None:
     calm = Case(count=10_000, setting=Setting(4, 100))
     usual, _ = calm.run()
 
-    seconds, run = replace(calm, outage=Outage(usual / 2, usual / 2 + 600)).run()
+    seconds, run = replace(calm, outage=Outage(usual / 2, usual / 2 + 150)).run()
 
     assert run.dispatch.settled == 10_000
-    assert 600 - TIMEOUT <= seconds - usual <= 600 + TIMEOUT
+    assert 150 - TIMEOUT <= seconds - usual <= 150 + TIMEOUT
+
+
+def test_a_server_that_is_out_for_longer_is_given_up_by_then() -> None:
+    seconds, run = Case(count=10_000, setting=Setting(4, 100), outage=Outage(10.0, 610.0)).run()
+
+    assert run.dispatch.stopped_by is not None
+    assert run.dispatch.failed == 0
+    assert SILENCE <= seconds - 10 <= SILENCE + TIMEOUT
 
 
 def test_a_short_outage_is_waited_for_by_the_mailboxes_under_way() -> None:
