@@ -134,7 +134,7 @@ class Worker(msgspec.Struct):
     @property
     def busy(self) -> int:
         """Lanes that are at work."""
-        return min(self.lanes, self.untold) if self.lanes > 1 else len(self.flights) and 1
+        return min(self.lanes, self.untold) if self.lanes > 1 else int(bool(self.flights))
 
     @property
     def is_full(self) -> bool:

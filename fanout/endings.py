@@ -81,7 +81,7 @@ def server_silent(attempts: int, seconds: float, last: Error) -> Error:
     """Nobody was answered while every lane waited for so many seconds."""
     return Error(
         type="ServerGone",
-        message=f"{attempts} attempts in a row reached no mailbox, for {seconds:.0f} s of each worker, the last: {last.message}",
+        message=f"{attempts} attempts in a row reached no mailbox, {seconds:.0f} s of waiting for each worker; the last: {last.message}",
         cause=Cause.UNREACHABLE,
     )
 

@@ -50,7 +50,7 @@ def test_a_server_that_answers_nobody_is_given_up_after_three_timeouts_of_each_w
     assert before is None
     assert run.dispatch.stopped_by == Error(
         "ServerGone",
-        "15 attempts in a row reached no mailbox, for 180 s of each worker, the last: no answer within 60 s",
+        "15 attempts in a row reached no mailbox, 180 s of waiting for each worker; the last: no answer within 60 s",
         Cause.UNREACHABLE,
     )
     assert run.dispatch.settled == 0
