@@ -134,7 +134,7 @@ class Worker(msgspec.Struct):
     @property
     def busy(self) -> int:
         """Lanes that are at work."""
-        return min(self.lanes, self.untold)
+        return min(self.lanes, self.untold) if self.lanes > 1 else int(bool(self.flights))
 
     @property
     def is_full(self) -> bool:
@@ -225,9 +225,16 @@ class Crew:
         """Those that have not enough."""
         return [(number, worker) for number, worker in enumerate(self.workers) if not worker.is_full]
 
+    @property
+    def resting(self) -> Iterator[tuple[int, Worker]]:
+        """Those that could work and have nothing."""
+        for number, worker in enumerate(self.workers):
+            if worker.state is State.READY and not worker.flights:
+                yield number, worker
+
     def busy(self, beside: Worker | None = None) -> int:
         """Lanes that are at work, beside those of one."""
-        return sum(each.busy for each in self.workers if each is not beside)
+        return sum([each.busy for each in self.workers if each.flights and each is not beside])
 
 
 class Fold(msgspec.Struct):

@@ -26,6 +26,7 @@ What it guarantees, whatever the events and their order:
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
 from fanout.crew import LOST, Crew, Flight, State, Worker, fold_of
@@ -62,7 +63,6 @@ from fanout.policy import ORDINARY
 from fanout.staff import Asked, Staff, Standing, Steered
 from fanout.watch import Watch
 from fanout.work import Neighbours, Todo, Work
-from workers.causes import Cause
 from workers.messages import (
     Announced,
     Answered,
@@ -219,14 +219,15 @@ class Dispatch:
         self.settled += found.count
         self._reach.done()
         kept = Keep(number, found, flight.chunk.attempt, total.value)
-        return [kept, *self._advance(number, worker, flight, found.ordinals, now)]
+        more = self._pace.done(found.count)
+        commands = [kept, *self._advance(number, worker, flight, found.ordinals, now)]
+        return [*commands, *self._rouse(more, now)] if more else commands
 
     def _failed(self, number: int, worker: Worker, failed: Failed, now: float) -> list[Command]:
         flight = worker.flight(failed.chunk, range(failed.ordinal, failed.ordinal + 1))
         if flight is None:
             return self._kill(number)
-        if failed.error.cause is Cause.BUSY:
-            self._pace.busy(now)
+        more = self._pace.failed(failed.error.cause)
         attempt = flight.chunk.attempt
         put_off = self._fates.failed(failed.ordinal, attempt, failed.error)
         if put_off is None:
@@ -234,7 +235,10 @@ class Dispatch:
         else:
             verdict = Retry(failed.ordinal, attempt, failed.seconds, failed.error)
             self._work.put_off(failed.ordinal, put_off.attempt, now + put_off.seconds)
-        return [verdict, *self._advance(number, worker, flight, range(failed.ordinal, failed.ordinal + 1), now)]
+        silent = self._reach.attempted(failed.error, failed.seconds, self._staff.wanted * self._lanes)
+        self.stopped_by = self.stopped_by or silent
+        told = range(failed.ordinal, failed.ordinal + 1)
+        return [verdict, *self._advance(number, worker, flight, told, now), *self._rouse(more, now)]
 
     def _noted(self, number: int, note: Printed | Leaked) -> list[Command]:
         if note.ordinal not in self._ordinals:  # the mailbox may be done: threads of a job print when they like
@@ -249,8 +253,6 @@ class Dispatch:
         if flight.next < flight.stop:
             return self._feed(number, worker, now) if self._lanes > 1 else []
         worker.end_chunk(flight, now)
-        if not self._pace.unhindered:
-            self._pace.fine(min(self._lanes, flight.chunk.count))
         return self._recycle(number, worker) or self._feed(number, worker, now)
 
     def _settle(self, verdict: Settle) -> Settle:
@@ -407,9 +409,23 @@ class Dispatch:
 
     def _feed_all(self, now: float) -> list[Command]:
         """Fill every worker's credit: there may be work again for those that had run out of it."""
-        if self.finished:
-            return []
-        return [command for number, worker in self._crew.hungry for command in self._feed(number, worker, now)]
+        commands: list[Command] = []
+        for number, worker in self._crew.hungry:
+            if not self._has_something(now):
+                break
+            commands += self._feed(number, worker, now)
+        return commands
+
+    def _has_something(self, now: float) -> bool:
+        """Whether there is something to give out that a lane more may be at. Many may rest for a busy server, and need no look."""
+        if self.finished or not self._work.offers(now):
+            return False
+        return self._pace.unhindered or self._work.has_suspects or self._pace.room(self._crew.busy()) > 0
+
+    def _rouse(self, most: int, now: float) -> list[Command]:
+        """Give something to some of the workers that rest, which say nothing that they could be fed after."""
+        resting = islice(self._crew.resting, most) if most else ()
+        return [command for number, worker in resting for command in self._feed(number, worker, now)]
 
     def _feed(self, number: int, worker: Worker, now: float) -> list[Command]:
         """Fill the worker's credit, as far as the pace allows; or give it suspects, and nothing beside them."""

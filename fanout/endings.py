@@ -17,17 +17,39 @@ DEATHS_IN_VAIN = 5
 #: Mailboxes in a row that may be settled as unreachable, each after all of its attempts, before the server is taken for gone.
 GONE = 50
 
+#: Seconds that each lane may have waited in vain, with nobody answered in between: beyond the minute or two that servers take to
+#: fail over. At the usual timeout these are three attempts, or four: what a worker had done before is told with the first of them.
+#: In large chunks a mailbox has its own second attempt hours later.
+SILENCE = 180.0
+
+#: Attempts in a row, at the least, for a silence. One lane alone may well come upon some neighbours that nobody can reach.
+ENOUGH = 10
+
 
 class Reach:
-    """Whether the server can be reached, as far as settled mailboxes tell."""
+    """Whether the server can be reached, as far as mailboxes tell."""
 
     def __init__(self) -> None:
         #: Mailboxes in a row that were settled as unreachable.
         self._unreached = 0
+        #: Attempts in a row that reached nobody, and how long they waited, in seconds of all lanes.
+        self._attempts = 0
+        self._waited = 0.0
 
     def done(self) -> None:
         """Some mailboxes are done."""
-        self._unreached = 0
+        self._unreached = self._attempts = 0
+        self._waited = 0.0
+
+    def attempted(self, error: Error, seconds: float, lanes: int) -> Error | None:
+        """An attempt has failed, for good or not; why the run gives up, if its lanes have waited in vain for too long."""
+        if error.cause is not Cause.UNREACHABLE:
+            self._attempts, self._waited = 0, 0.0
+            return None
+        self._attempts += 1
+        self._waited += seconds
+        silent = self._attempts >= ENOUGH and self._waited >= SILENCE * lanes
+        return server_silent(self._attempts, self._waited / lanes, error) if silent else None
 
     def failed(self, error: Error) -> Error | None:
         """A mailbox has failed for good; why the run gives up, if it is one too many that could not be reached."""
@@ -51,6 +73,15 @@ def server_gone(last: Error) -> Error:
         type="ServerGone",
         message=f"{GONE} mailboxes in a row could not be reached, the last: {last.message}; "
         f"with --only-failed={Cause.UNREACHABLE} they are visited again",
+        cause=Cause.UNREACHABLE,
+    )
+
+
+def server_silent(attempts: int, seconds: float, last: Error) -> Error:
+    """Nobody was answered while every lane waited for so many seconds."""
+    return Error(
+        type="ServerGone",
+        message=f"{attempts} attempts in a row reached no mailbox, {seconds:.0f} s of waiting for each worker; the last: {last.message}",
         cause=Cause.UNREACHABLE,
     )
 

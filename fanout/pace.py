@@ -1,17 +1,30 @@
 """The pace of a run: how many lanes may be at work, and how many mailboxes may be begun, at this time. Pure.
 
-A lane is what visits one mailbox after the other: a worker, or a thread of it. When the server says that it is busy, half
-of them rest; each chunk that is done without that word lets one in so many come back: additive increase, multiplicative
-decrease, as TCP does (Jacobson, 1988; RFC 5681). A rate is a bucket of tokens that holds what one second gives.
+A lane is what visits one mailbox after the other: a worker, or a thread of it. When the server says that it is busy, lanes rest,
+and they come back as it answers. What counts are mailboxes, and neither chunks nor time:
+
+- Each that the server has an answer for lets one in so many lanes come back, which is one lane more for each round of all that
+  are at work: additive increase, as in TCP (Jacobson, 1988; RFC 5681).
+- Each that is busy has half a lane rest. A round of nothing else halves them, as TCP does; but where it is one among many it
+  costs next to nothing: the decrease is in proportion to the share that is busy, as in DCTCP (RFC 8257).
+
+For mailboxes are busy by themselves, too: in transit, locked, opened too often by their owner. Where a share p of the answers is
+busy whatever the load, lanes balance where (1 - p) / lanes = p / 2, which is at 198 for 1 % and at 38 for 5 %. Were they halved
+for each, it would be at sqrt(2 / p), which is at 14 and at 6 however many workers there are. Where it is the load, the share
+tells so: a server that has room for C lanes and is busy for the others is asked by one too many now and then, which makes 2 of
+C + 2 answers busy; one that is busy for everybody is asked by one lane soon.
+
+A rate is a bucket of tokens that holds what one second gives.
 """
 
 from __future__ import annotations
 
 import math
 
-#: Seconds in which further busy answers count as the same one: they were under way when the first was heard.
-SAME_TROUBLE = 1.0
+from workers.causes import Cause
 
+#: Lanes that rest for a busy answer.
+BUSY_COSTS = 0.5
 
 #: More mailboxes than any roster has.
 UNLIMITED = 2**62
@@ -25,7 +38,6 @@ class Pace:
         self._rate = rate
         #: Lanes that may be at work; a fraction counts as nothing until it is whole.
         self.window = float(lanes)
-        self._slowed_at = -math.inf
         self._tokens = 1.0
         self._filled_at: float | None = None
 
@@ -34,15 +46,24 @@ class Pace:
         self.window = float(lanes) if self.unhindered else min(self.window, float(lanes))
         self._lanes = lanes
 
-    def busy(self, now: float) -> None:
-        """The server said that it is busy."""
-        if now - self._slowed_at >= SAME_TROUBLE:
-            self.window = max(1.0, self.window / 2)
-            self._slowed_at = now
+    def done(self, mailboxes: int) -> int:
+        """So many are done. Returns how many lanes more may be at work."""
+        if self.window >= self._lanes:
+            return 0
+        before = int(self.window)
+        self.window = min(float(self._lanes), math.sqrt(self.window**2 + 2 * mailboxes))  # 1 / window for each of them
+        return int(self.window) - before
 
-    def fine(self, lanes: int) -> None:
-        """A chunk that kept up to so many lanes at work was done, and the server was not busy."""
-        self.window = min(float(self._lanes), self.window + min(1.0, lanes / self.window))
+    def failed(self, cause: Cause) -> int:
+        """One failed. Returns how many lanes more may be at work: whatever the server answers, it is not too busy to."""
+        match cause:
+            case Cause.BUSY:
+                self.window = max(1.0, self.window - BUSY_COSTS)
+            case Cause.UNREACHABLE:
+                pass  # nobody answered
+            case _:
+                return self.done(1)
+        return 0
 
     @property
     def unhindered(self) -> bool:

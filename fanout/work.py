@@ -79,6 +79,16 @@ class Work:
         middle = len(suspects) // 2
         self._apart += [half for half in (suspects[:middle], suspects[middle:]) if half]
 
+    @property
+    def has_suspects(self) -> bool:
+        """Whether some go out to a worker that has nothing else."""
+        return bool(self._apart)
+
+    def offers(self, now: float) -> bool:
+        """Whether anything can go out now."""
+        due = self.due()
+        return bool(self.fresh or self._again or self._apart or (due is not None and due <= now))
+
     def take_group(self) -> Group | None:
         """Suspects that go out together to a worker that has nothing else; None when there are none."""
         return self._apart.popleft() if self._apart else None

@@ -32,7 +32,6 @@ from fanout.events import (
     TerminateWorker,
 )
 from fanout.fate import BUSY_PATIENCE, ENOUGH_TO_JUDGE, OUTSIDE_DEATHS
-from fanout.pace import Pace
 from fanout.partition import Fixed
 from fanout.policy import ORDINARY, Limits, MaxFailures, Policy
 from fanout.work import Todo
@@ -341,12 +340,39 @@ def test_a_worker_gets_no_chunk_while_more_are_at_work_than_a_busy_server_bears(
     dispatch = begun(
         100, 2, 4, Policy(backoff=1e6, longest_backoff=1e6)
     )  # worker 0 has chunks 1 and 2, worker 1 3 and 4
-    after(dispatch, Heard(0, Failed(1, 0, 0.1, BUSY)))
+    after(dispatch, Heard(0, Failed(1, 0, 0.1, BUSY)), Heard(0, Failed(1, 1, 0.1, BUSY)))
 
-    commands = [after(dispatch, Heard(0, found(1, 1, 1))), after(dispatch, Heard(0, found(2, 2, 2)))]
+    commands = after(dispatch, Heard(0, found(2, 2, 2)))
 
-    assert [[type(command) for command in each] for each in commands] == [[Keep], [Keep]]
-    assert Send(1, Chunk(9, 16, 2)) in after(dispatch, Heard(1, found(3, 4, 2)))  # one rests, and two chunks were done
+    assert [type(command) for command in commands] == [Keep]
+
+
+def test_a_worker_that_rests_is_given_something_as_soon_as_a_lane_more_may_be_at_work() -> None:
+    dispatch = begun(100, 2, 4, Policy(backoff=1e6, longest_backoff=1e6))
+    after(dispatch, Heard(0, Failed(1, 0, 0.1, BUSY)), Heard(0, Failed(1, 1, 0.1, BUSY)), Heard(0, found(2, 2, 2)))
+
+    commands = after(dispatch, Heard(1, found(3, 4, 2)))  # four were done by three
+
+    assert [command.worker for command in commands if isinstance(command, Send)] == [1, 0, 0]
+
+
+def test_a_failure_that_is_no_busy_answer_lets_a_worker_come_back_too() -> None:
+    dispatch = begun(100, 1, 2, Policy(backoff=1e6, longest_backoff=1e6))
+    after(dispatch, Heard(0, Failed(1, 0, 0.1, BUSY)), Heard(0, Failed(2, 1, 0.1, BUSY)))
+
+    commands = [after(dispatch, Heard(1, Failed(chunk, chunk - 1, 0.1, DENIED))) for chunk in (3, 4)]
+
+    assert [[command.worker for command in each if isinstance(command, Send)] for each in commands] == [[1], [1, 0, 0]]
+
+
+def test_a_suspect_goes_out_at_once_to_a_worker_that_rests_for_a_busy_server() -> None:
+    dispatch = begun(100, 1, 3, Policy(backoff=1e6, longest_backoff=1e6))
+    after(dispatch, *(Heard(chunk // 3, Failed(chunk, chunk - 1, 0.1, BUSY)) for chunk in (1, 2, 3, 4)))
+
+    commands = after(dispatch, Ended(2, "SIGSEGV", (4,)))
+
+    assert Send(0, Chunk(7, 4, 1, attempt=2)) in commands
+    assert [command.worker for command in commands if isinstance(command, Send)] == [0]
 
 
 def test_time_for_which_nobody_looked_counts_for_no_mailbox() -> None:
@@ -380,22 +406,6 @@ def test_a_worker_without_mailboxes_may_wait_for_ever() -> None:
     looked = Looked([Reading(1, (Spot(None, 0),), 0)])
 
     assert [dispatch.handle(looked, float(now)) for now in range(20)] == [[]] * 20
-
-
-def test_a_busy_server_halves_the_workers_that_are_at_work_and_they_come_back_one_by_one() -> None:
-    pace = Pace(8, rate=None)
-
-    pace.busy(10.0)
-    pace.busy(10.5)  # the same trouble
-    halved = pace.window
-    pace.busy(11.0)
-    quartered = pace.window
-    for _ in range(3):
-        pace.fine(1)
-
-    assert (halved, quartered, int(pace.window)) == (4.0, 2.0, 3)
-    assert pace.room(2)
-    assert not pace.room(3)
 
 
 def test_a_worker_gets_nothing_while_enough_others_are_at_work() -> None:

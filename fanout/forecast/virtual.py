@@ -239,4 +239,4 @@ def _still(worker: Visitor, at: int) -> Reading:
 def _heard(worker: Visitor, chunk: Chunk, told: Told) -> Event:
     if told.cause is None:
         return Heard(worker.number, Found(chunk.number, told.first, told.number, b"1\n" * told.number, b"1"))
-    return Heard(worker.number, Failed(chunk.number, told.first, 0.0, _ERRORS[told.cause]))
+    return Heard(worker.number, Failed(chunk.number, told.first, told.waited, _ERRORS[told.cause]))

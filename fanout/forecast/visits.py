@@ -50,6 +50,8 @@ class Told(NamedTuple):
     cause: Cause | None = None
     #: Whether the worker says no more: it dies, or, for a STALL, hangs from then on.
     last: bool = False
+    #: Seconds for which it waited in vain.
+    waited: float = 0.0
 
 
 class Visits:
@@ -117,7 +119,7 @@ class Visits:
         if worker.sessions:
             return None
         if self._silent_until(time) - time >= TIMEOUT:
-            return Told(time + TIMEOUT, first, 1, Cause.UNREACHABLE)
+            return Told(time + TIMEOUT, first, 1, Cause.UNREACHABLE, waited=TIMEOUT)
         most = self._server.sessions
         if most is not None and self.sessions + self._each(worker) > most:
             return Told(self._silent_until(time) + self._server.refusal, first, 1, Cause.BUSY)
@@ -166,7 +168,7 @@ class Visits:
         asked = max(time, out.begin)
         if out.end - asked >= TIMEOUT:
             self.leave(worker)
-            return Told(asked + TIMEOUT, first, 1, Cause.UNREACHABLE)
+            return Told(asked + TIMEOUT, first, 1, Cause.UNREACHABLE, waited=TIMEOUT)
         return Told(out.end + self._tape.waits(first, 1) + cpu - (asked - time), first, 1)
 
     def _done_before(self, limit: float, ordinals: range, time: float, cpu: float) -> tuple[int, float]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from fanout.endings import SILENCE
 from fanout.forecast.model import HELD, Machine, Outage, Server, Setting, Trouble, computing
 from fanout.policy import Limits, Policy
 from tests.forecast.runs import FREE, Case
@@ -112,22 +113,40 @@ def test_a_mailbox_that_kills_its_worker_costs_nobody_else_an_attempt() -> None:
 
 def test_who_is_refused_fails_at_once_and_who_is_busy_is_asked_again() -> None:
     refused = Case(server=Server(Delay(0.01), refusal=0.001, troubles={Trouble.REFUSED: 1.0})).run()
-    busy = Case(server=Server(Delay(0.01), refusal=0.001, troubles={Trouble.BUSY: 0.01})).run()
+    busy = Case(count=4, server=Server(Delay(0.01), refusal=0.001, troubles={Trouble.BUSY: 1.0})).run()
 
     assert refused[0] == pytest.approx(0.25)
     assert refused[1].dispatch.failed == 1000
     assert busy[1].dispatch.failed == 0
-    assert busy[0] > 2.5 + 0.5  # the first further attempt waits half a second at the least
+    assert busy[0] > 0.5  # the first further attempt waits half a second at the least
+
+
+@pytest.mark.parametrize("chunk_size", [None, 10])
+def test_a_few_busy_mailboxes_hardly_slow_down_a_run_of_many_workers(chunk_size: int | None) -> None:
+    calm = Case(count=4000, setting=Setting(32, chunk_size), server=Server(Delay(0.04), refusal=0.02))
+    server = replace(calm.server, troubles={Trouble.BUSY: 0.01})
+
+    seconds, _ = replace(calm, server=server).run()
+
+    assert seconds <= 1.1 * calm.run()[0] + 1.5  # the last one may be busy, and waits for a second at the most
 
 
 def test_an_outage_costs_about_its_length() -> None:
     calm = Case(count=10_000, setting=Setting(4, 100))
     usual, _ = calm.run()
 
-    seconds, run = replace(calm, outage=Outage(usual / 2, usual / 2 + 600)).run()
+    seconds, run = replace(calm, outage=Outage(usual / 2, usual / 2 + 150)).run()
 
     assert run.dispatch.settled == 10_000
-    assert 600 - TIMEOUT <= seconds - usual <= 600 + TIMEOUT
+    assert 150 - TIMEOUT <= seconds - usual <= 150 + TIMEOUT
+
+
+def test_a_server_that_is_out_for_longer_is_given_up_by_then() -> None:
+    seconds, run = Case(count=10_000, setting=Setting(4, 100), outage=Outage(10.0, 610.0)).run()
+
+    assert run.dispatch.stopped_by is not None
+    assert run.dispatch.failed == 0
+    assert SILENCE <= seconds - 10 <= SILENCE + TIMEOUT
 
 
 def test_a_short_outage_is_waited_for_by_the_mailboxes_under_way() -> None:
