@@ -17,10 +17,9 @@ DEATHS_IN_VAIN = 5
 #: Mailboxes in a row that may be settled as unreachable, each after all of its attempts, before the server is taken for gone.
 GONE = 50
 
-#: Seconds that each lane may have waited in vain, with nobody answered in between: beyond the minute or two that servers take to
-#: fail over. At the usual timeout these are three attempts, or four: what a worker had done before is told with the first of them.
-#: In large chunks a mailbox has its own second attempt hours later.
-SILENCE = 180.0
+#: Seconds that each lane may have waited in vain, with nobody answered in between: a server that fails over or is started again is
+#: back by then, and the run goes on. In large chunks a mailbox has its second attempt, and its last, hours later.
+SILENCE = 900.0
 
 #: Attempts in a row, at the least, for a silence. One lane alone may well come upon some neighbours that nobody can reach.
 ENOUGH = 10
