@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ def _cluster(given: dict[str, Any], purpose: str, workers: int | None) -> Cluste
             f"--engine {DASK} takes distributed, which is not installed: pip install 'mailbox-fanout[dask]'"
         ) from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it would say is said here, in a sentence
+    warnings.filterwarnings("ignore", "Mismatched versions found")  # those that matter are compared, and said
     if given["scheduler"]:
         certificates = Certificates(given["tls_ca"], given["tls_cert"], given["tls_key"])
         return Cluster.at(given["scheduler"], certificates, purpose)

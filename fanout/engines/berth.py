@@ -111,11 +111,11 @@ class Manner(NamedTuple):
     start_method: str | None = None
 
 
-def lend(name: str, manner: Manner) -> None:
+def lend(name: str, lanes: int, start_method: str | None) -> None:
     """Be the berth of this name until the parent lets it go. To be run as a task of Dask."""
     secede()  # it is no work of the Dask worker's threads: sessions are what limits it
     loop = get_worker().loop.asyncio_loop
-    berth = Berth(manner, loop)
+    berth = Berth(Manner(lanes, start_method), loop)
     loop.call_soon_threadsafe(_introduce, name, berth)
     try:
         berth.serve()

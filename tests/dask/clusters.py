@@ -19,6 +19,7 @@ from distributed import Scheduler
 from tests.dask.clusters import security
 from workers.linux import die_with
 die_with(os.getppid())
+sys.modules["fanout"] = None  # it may not be there
 async def main():
     async with Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0", security=security(sys.argv[1])) as scheduler:
         print(scheduler.address, flush=True)

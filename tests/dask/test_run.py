@@ -10,7 +10,8 @@ import pytest
 import fanout
 from fanout import Limits, Policy
 from fanout.conduct import Workforce
-from fanout.engines.cluster import Certificates, Cluster, versions
+from fanout.engines.cluster import Certificates, Cluster
+from fanout.engines.hosting import Hosting, versions
 from fanout.errors import StoppedError, UsageError
 from fanout.runfile import RunFile
 from tests.chaos.outside import assert_sink_follows, records
@@ -247,6 +248,34 @@ def test_a_cluster_that_does_not_tell_what_it_has_stops_the_run(
     monkeypatch.setattr(Cluster, "_look", never)
 
     with pytest.raises(StoppedError, match="the Dask cluster does not tell what it has: TimeoutError"):
+        Cluster.at(dask.scheduler, Certificates(), "a test")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            Hosting(1, "far", None, versions() | {"Python": "3.99"}),
+            r"tcp://far:1 on far has fanout .* and Python 3\.99, and",
+        ),
+        (ModuleNotFoundError("No module named 'dill'"), r"tcp://far:1 can't have workers of fanout: .*'dill'"),
+        (
+            Hosting(0, "far", None, {"fanout": "", "Python": "3.99"}),
+            "no worker of the Dask cluster has sessions to give",
+        ),
+        (OSError("it has gone"), "no worker of the Dask cluster has sessions to give"),
+    ],
+    ids=["another Python", "half of a fanout", "no sessions", "gone"],
+)
+def test_a_dask_worker_that_can_not_have_workers_is_named_if_it_is_there_for_them(
+    dask: clusters.Cluster, monkeypatch: pytest.MonkeyPatch, answer: Hosting | Exception, said: str
+) -> None:
+    async def look(_: Cluster) -> dict[str, Hosting | Exception]:
+        return {"tcp://far:1": answer}
+
+    monkeypatch.setattr(Cluster, "_look", look)
+
+    with pytest.raises(UsageError, match=said):
         Cluster.at(dask.scheduler, Certificates(), "a test")
 
 

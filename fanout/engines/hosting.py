@@ -1,0 +1,69 @@
+"""What a Dask worker says of itself: how many workers of fanout it may have, and whether they can live there.
+
+It is asked by a text. Neither fanout nor the same Python may be there, and what one version of Python has compiled is nothing that
+another one can run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a session is called among the resources of a Dask worker.
+RESOURCE = "fanout-session"
+
+
+class Hosting(msgspec.Struct, frozen=True):
+    """What a Dask worker says of itself."""
+
+    #: Workers of fanout that it may have at a time.
+    sessions: int
+    #: The machine that it runs on, and bytes of memory that its control group allows.
+    machine: str
+    memory: int | None
+    #: The versions of what has to be the same as here; empty for what is not installed.
+    versions: dict[str, str]
+
+
+def versions() -> dict[str, str]:
+    """What has to be the same on both sides: the words on the line, and, for a pickled job, the interpreter."""
+    return {"fanout": version("mailbox-fanout"), "Python": ".".join(platform.python_version_tuple()[:2])}
+
+
+class Question:
+    """What a Dask worker is asked: `survey`, which is made there of its text. Called with what has to be there."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, dict[str, str]]]:
+        text = f"from __future__ import annotations\n{inspect.getsource(survey)}"
+        return eval, ("(exec(text), survey)[1]", {"text": text})
+
+
+def survey(wanted: dict[str, str], resource: str, dask_worker: Any) -> dict[str, Any]:  # noqa: ANN401 - it has no types
+    """A Hosting, as a dict. Where workers can live a port is opened. Knows nothing of this module."""
+    import platform
+    from contextlib import suppress
+    from importlib.metadata import PackageNotFoundError, version
+
+    there = {"fanout": "", "Python": ".".join(platform.python_version_tuple()[:2])}
+    with suppress(PackageNotFoundError):
+        there["fanout"] = version("mailbox-fanout")
+    memory = None
+    if there == wanted:
+        from fanout.engines import berth
+        from fanout.machine import memory_limit
+
+        berth.open_port(dask_worker)
+        memory = memory_limit()
+    sessions = int(dask_worker.state.total_resources.get(resource, 0))
+    return {"sessions": sessions, "machine": platform.node(), "memory": memory, "versions": there}
+
+
+def in_words(versions: dict[str, str]) -> str:
+    return " and ".join(f"{name} {number}" if number else f"no {name}" for name, number in versions.items())
