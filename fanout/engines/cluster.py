@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from distributed import Client, LocalCluster, Security, wait
 from distributed.comm import connect, get_address_host
+from distributed.core import send_recv
 
 from fanout.engines import berth
 from fanout.engines.dask import TASK, DaskEngine
-from fanout.engines.hosting import RESOURCE, Hosting, Question, in_words, versions
+from fanout.engines.hosting import RESOURCE, Hosting, Question, in_words, release, versions
 from fanout.engines.line import NoSessionError, reason
 from fanout.errors import StoppedError, UsageError
 from workers.urls import is_loopback
@@ -293,9 +294,18 @@ class Cluster:
 
 
 async def _knock(scheduler: str, arguments: dict[str, Any]) -> None:
-    """Look whether anybody answers there: a client that can't connect can't be closed either. Raises what `connect` raises."""
+    """Look whether anybody answers there who speaks as we do: a client that can't connect can't be closed either.
+
+    Raises what `connect` raises, and UsageError for a scheduler of another Dask. It needs no fanout, and may have any Python.
+    """
     comm = await asyncio.wait_for(connect(scheduler, timeout=CONNECT, **arguments), CONNECT)
-    comm.abort()
+    try:
+        told = await asyncio.wait_for(send_recv(comm, op="versions"), CONNECT)
+    finally:
+        comm.abort()
+    there, here = release(told["packages"]["distributed"]), versions()["distributed"]
+    if there != here:
+        raise UsageError(f"the Dask scheduler has distributed {there}, and here is {here}: both sides need the same")
 
 
 def _check(address: str, answer: Hosting | Exception) -> None:

@@ -33,8 +33,20 @@ class Hosting(msgspec.Struct, frozen=True):
 
 
 def versions() -> dict[str, str]:
-    """What has to be the same on both sides: the words on the line, and, for a pickled job, the interpreter."""
-    return {"fanout": version("mailbox-fanout"), "Python": ".".join(platform.python_version_tuple()[:2])}
+    """What has to be the same on both sides: the words on the line, for a pickled job the interpreter, and Dask's own words.
+
+    A Dask worker of 2024.4 ended of its first task from a scheduler of 2026.8.
+    """
+    return {
+        "fanout": version("mailbox-fanout"),
+        "Python": ".".join(platform.python_version_tuple()[:2]),
+        "distributed": release(version("distributed")),
+    }
+
+
+def release(version: str) -> str:
+    """The year and the month of a version of Dask's."""
+    return ".".join(version.split(".")[:2])
 
 
 class Question:
@@ -51,8 +63,9 @@ def survey(wanted: dict[str, str], resource: str, dask_worker: Any) -> dict[str,
     from contextlib import suppress
     from importlib.metadata import PackageNotFoundError, version
 
-    there = {"fanout": "", "Python": ".".join(platform.python_version_tuple()[:2])}
+    there = {"fanout": "", "Python": ".".join(platform.python_version_tuple()[:2]), "distributed": ""}
     with suppress(PackageNotFoundError):
+        there["distributed"] = ".".join(version("distributed").split(".")[:2])
         there["fanout"] = version("mailbox-fanout")
     memory = None
     if there == wanted:
@@ -66,4 +79,5 @@ def survey(wanted: dict[str, str], resource: str, dask_worker: Any) -> dict[str,
 
 
 def in_words(versions: dict[str, str]) -> str:
-    return " and ".join(f"{name} {number}" if number else f"no {name}" for name, number in versions.items())
+    *others, last = (f"{name} {number}" if number else f"no {name}" for name, number in versions.items())
+    return f"{', '.join(others)} and {last}"

@@ -29,5 +29,5 @@ def test_where_there_is_no_fanout_it_is_said_so() -> None:
         [sys.executable, "-I", "-S", "-c", ELSEWHERE], input=asked, stdout=subprocess.PIPE, check=True
     )
 
-    there = versions() | {"fanout": ""}
+    there = versions() | {"fanout": "", "distributed": ""}
     assert json.loads(said.stdout) == {"sessions": 3, "machine": platform.node(), "memory": None, "versions": there}

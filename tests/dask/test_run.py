@@ -188,11 +188,22 @@ def test_a_dask_worker_with_another_fanout_is_named(dask: clusters.Cluster, monk
     with pytest.raises(UsageError) as caught:
         Cluster.at(dask.scheduler, Certificates(), "a test")
 
-    both = (
-        f"fanout {there['fanout']} and Python {there['Python']}, and here are fanout 0.0.9 and Python {there['Python']}"
-    )
+    rest = f"Python {there['Python']} and distributed {there['distributed']}"
+    both = f"fanout {there['fanout']}, {rest}, and here are fanout 0.0.9, {rest}"
     assert str(caught.value).endswith(f" has {both}: both sides need the same")
     assert any(f"the Dask worker {address} on " in str(caught.value) for address in dask.workers)
+
+
+def test_a_scheduler_of_another_dask_is_refused(dask: clusters.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = versions()
+    monkeypatch.setattr("fanout.engines.cluster.versions", lambda: {**there, "distributed": "2001.2"})
+
+    with pytest.raises(UsageError) as caught:
+        Cluster.at(dask.scheduler, Certificates(), "a test")
+
+    assert str(caught.value) == (
+        f"the Dask scheduler has distributed {there['distributed']}, and here is 2001.2: both sides need the same"
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,7 +267,7 @@ def test_a_cluster_that_does_not_tell_what_it_has_stops_the_run(
     [
         (
             Hosting(1, "far", None, versions() | {"Python": "3.99"}),
-            r"tcp://far:1 on far has fanout .* and Python 3\.99, and",
+            r"tcp://far:1 on far has fanout .*, Python 3\.99 and distributed",
         ),
         (ModuleNotFoundError("No module named 'dill'"), r"tcp://far:1 can't have workers of fanout: .*'dill'"),
         (
