@@ -13,7 +13,8 @@ What it guarantees, whatever the events and their order:
 3. A worker that dies costs the mailbox it was at, by the slot, one attempt, and it goes out again alone; the others it had
    are given to anyone, with no attempt counted. Where it was at several, they are suspects: they go out again in two
    halves, each to a worker that has nothing else, until one is alone. A mailbox that ends its workers again and again is
-   settled with that cause.
+   settled with that cause. Of a worker that is lost with its machine nobody knows where it was: all that it had are suspects
+   when they are lost a second time.
 4. What a worker says must fit what it was given: with one lane its chunks in order, and in each the mailboxes in order,
    with several each mailbox once. If not, or if it says no message or half of one, the worker is killed and not believed;
    all that it had begun are suspects.
@@ -371,9 +372,11 @@ class Dispatch:
         """The mailboxes that may have to answer for a worker's end: the doomed one, where it is known."""
         suspects = worker.suspects(event.at, event.how)
         doom = self._watch.doom(event.worker)
-        if doom and doom.ordinal in suspects and not worker.uncertain:
+        if worker.uncertain:
+            return suspects
+        if doom and doom.ordinal in suspects:
             return {doom.ordinal}
-        return suspects
+        return self._fates.lost(suspects) if event.how == LOST else suspects
 
     def _death(self, worker: Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
         return Death(
