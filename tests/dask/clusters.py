@@ -60,7 +60,7 @@ def program(text: str, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    _said(process)
+    said(process)
     return process
 
 
@@ -125,10 +125,10 @@ class Cluster:
                 text=True,
             )
         self._processes.append(process)
-        return _said(process)
+        return said(process)
 
 
-def _said(process: subprocess.Popen[str]) -> str:
+def said(process: subprocess.Popen[str]) -> str:
     """The one line that it says when it is up."""
     assert process.stdout is not None
     with process.stdout as stdout:
