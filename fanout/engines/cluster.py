@@ -190,8 +190,8 @@ class Cluster:
     async def _first_look(self) -> int:
         """Free sessions. Raises UsageError where there are none, or for a Dask worker that has another fanout."""
         seen = await self._look()
-        for address, answer in seen.items():
-            _check(address, answer)
+        for address, hosting in seen.items():
+            _check(address, hosting)
         self.is_private = self.is_private and all(map(is_private, seen))
         self._welcome(seen)
         sessions = sum(hosting.sessions for hosting in self._hostings.values())
@@ -204,8 +204,8 @@ class Cluster:
             )
         return free
 
-    async def _look(self) -> dict[str, Hosting | Exception]:
-        """Look at the Dask workers that have come, and forget those that have gone; what the new ones say, or why they don't."""
+    async def _look(self) -> dict[str, Hosting]:
+        """Look at the Dask workers that have come, and forget those that have gone; what the new ones say, as far as they answer."""
         there = set(await self._client.scheduler.ncores())
         for address in self._hostings.keys() - there:
             del self._hostings[address]
@@ -213,17 +213,15 @@ class Cluster:
         asking = self._client.run(Question(), versions(), RESOURCE, workers=new, on_error="return") if new else None
         told = await asyncio.wait_for(asking, CONNECT) if asking else {}
         return {
-            address: each if isinstance(each, Exception) else msgspec.convert(each, Hosting)
-            for address, each in told.items()
+            address: msgspec.convert(each, Hosting) for address, each in told.items() if not isinstance(each, Exception)
         }
 
-    def _welcome(self, seen: dict[str, Hosting | Exception]) -> None:
+    def _welcome(self, seen: dict[str, Hosting]) -> None:
         """Take those that are as we are. A line that others may listen to is not added to lines that are private."""
-        for address, answer in seen.items():
-            if not isinstance(answer, Hosting) or answer.versions != versions():
-                continue
-            if is_private(address) or not self.is_private:
-                self._hostings[address] = answer
+        for address, hosting in seen.items():
+            alike = hosting.versions == versions() and not hosting.trouble
+            if alike and (is_private(address) or not self.is_private):
+                self._hostings[address] = hosting
 
     async def _free_sessions(self) -> dict[str, int]:
         """How many each Dask worker has; sessions that other runs have taken are seen by the names of their tasks."""
@@ -308,17 +306,18 @@ async def _knock(scheduler: str, arguments: dict[str, Any]) -> None:
         raise UsageError(f"the Dask scheduler has distributed {there}, and here is {here}: both sides need the same")
 
 
-def _check(address: str, answer: Hosting | Exception) -> None:
+def _check(address: str, hosting: Hosting) -> None:
     """Raise UsageError for a Dask worker that has sessions, and can't have workers of ours in them."""
-    ours = versions()
-    if isinstance(answer, Hosting):
-        if answer.sessions and answer.versions != ours:
-            raise UsageError(
-                f"the Dask worker {address} on {answer.machine} has {in_words(answer.versions)}, and here are "
-                f"{in_words(ours)}: both sides need the same"
-            )
-    elif not isinstance(answer, OSError):  # that one has gone just now
-        raise UsageError(f"the Dask worker {address} can't have workers of fanout: {answer!r}")
+    if not hosting.sessions:
+        return
+    there, here = hosting.versions, versions()
+    if there != here:
+        raise UsageError(
+            f"the Dask worker {address} on {hosting.machine} has {in_words(there)}, and here are {in_words(here)}: "
+            "both sides need the same"
+        )
+    if hosting.trouble:
+        raise UsageError(f"the Dask worker {address} on {hosting.machine} can't load fanout: {hosting.trouble}")
 
 
 def is_private(address: str) -> bool:

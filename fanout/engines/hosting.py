@@ -30,6 +30,8 @@ class Hosting(msgspec.Struct, frozen=True):
     memory: int | None
     #: The versions of what has to be the same as here; empty for what is not installed.
     versions: dict[str, str]
+    #: What keeps fanout from being loaded there, though it is the same.
+    trouble: str = ""
 
 
 def versions() -> dict[str, str]:
@@ -67,15 +69,17 @@ def survey(wanted: dict[str, str], resource: str, dask_worker: Any) -> dict[str,
     with suppress(PackageNotFoundError):
         there["distributed"] = ".".join(version("distributed").split(".")[:2])
         there["fanout"] = version("mailbox-fanout")
-    memory = None
-    if there == wanted:
-        from fanout.engines import berth
-        from fanout.machine import memory_limit
-
-        berth.open_port(dask_worker)
-        memory = memory_limit()
     sessions = int(dask_worker.state.total_resources.get(resource, 0))
-    return {"sessions": sessions, "machine": platform.node(), "memory": memory, "versions": there}
+    said = {"sessions": sessions, "machine": platform.node(), "memory": None, "versions": there}
+    if there == wanted:
+        try:
+            from fanout.engines import berth
+            from fanout.machine import memory_limit
+        except Exception as error:  # noqa: BLE001 - whatever that machine lacks
+            return said | {"trouble": repr(error)}
+        berth.open_port(dask_worker)
+        said["memory"] = memory_limit()
+    return said
 
 
 def in_words(versions: dict[str, str]) -> str:
