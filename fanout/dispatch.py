@@ -342,10 +342,16 @@ class Dispatch:
         self._watch.forget(event.worker)
         if blamed or (left and worker.told):
             self._staff.did_something()
-        elif not worker.asked and event.how != LOST:  # all that a machine had are lost with it, whatever they did
-            self.stopped_by = self.stopped_by or self._staff.ended_in_vain(event, now)
+        elif not worker.asked:
+            self.stopped_by = self.stopped_by or self._in_vain(event, now)
         self._end_if_drained()
         return [*verdicts, *self._feed_all(now), *self._restart(now)]
+
+    def _in_vain(self, event: Ended, now: float) -> Error | None:
+        """A worker ended, and nothing came of it: why to give up, if that is to be."""
+        if event.how == LOST:
+            return self._staff.lost_in_vain(event, now, self._crew.busy())
+        return self._staff.ended_in_vain(event, now)
 
     def _take_back(self, worker: Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
         """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
