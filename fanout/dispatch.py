@@ -30,7 +30,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
-from fanout.crew import LOST, Crew, Flight, State, Worker, fold_of
+from fanout.crew import LOST, NO_ROOM, Crew, Flight, State, Worker, fold_of
 from fanout.endings import Reach
 from fanout.events import (
     Babbled,
@@ -349,7 +349,7 @@ class Dispatch:
 
     def _in_vain(self, event: Ended, now: float) -> Error | None:
         """A worker ended, and nothing came of it: why to give up, if that is to be."""
-        if event.how == LOST:
+        if event.how in {LOST, NO_ROOM}:
             return self._staff.lost_in_vain(event, now, self._crew.busy())
         return self._staff.ended_in_vain(event, now)
 

@@ -62,7 +62,7 @@ class Staff:
         #: Why a worker said last that it can't work.
         self.unable: Error | None = None
         self._in_vain = 0
-        #: The same of those that were lost with their machine, by their number.
+        #: The same of those that their machine is to blame for, by their number.
         self._lost: Counter[int] = Counter()
         self._backoff, self._longest = policy.backoff, policy.longest_backoff
 
@@ -110,8 +110,8 @@ class Staff:
         return (self.unable or cannot_work(event)) if self._in_vain >= DEATHS_IN_VAIN else None
 
     def lost_in_vain(self, event: Ended, now: float, at_work: int) -> Error | None:
-        """The same of one that was lost with its machine. That has many at a time, so those of one number count; and it is
-        none of many machines while somebody is `at_work`."""
+        """The same of one that its machine is to blame for. That has many workers at a time, so those of one number count;
+        and while somebody is `at_work` it is not the only machine."""
         self._lost[event.worker] += 1
         self._wait(self._lost[event.worker], now)
         return cannot_work(event) if self._lost[event.worker] >= DEATHS_IN_VAIN and not at_work else None

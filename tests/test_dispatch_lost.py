@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fanout.crew import LOST, State
+import pytest
+
+from fanout.crew import LOST, NO_ROOM, State
 from fanout.dispatch import Dispatch
 from fanout.endings import DEATHS_IN_VAIN
 from fanout.events import Begun, Ended, Heard, Looked, Reading, Send, Settle, Spot, StartWorker
@@ -90,33 +92,37 @@ def test_many_that_are_lost_at_once_before_they_did_anything_do_not_end_the_run(
     assert dispatch.stopped_by is None
 
 
-def lost(dispatch: Dispatch, times: int) -> None:
-    """Worker 0 is lost so often before it is ready, each time as soon as it may be started again."""
+FULL = Ended(0, NO_ROOM, (), "far: no space left on device")
+
+
+def ends(dispatch: Dispatch, end: Ended, times: int) -> None:
+    """Worker 0 ends so often before it is ready, each time as soon as it may be started again."""
     now = 0.0
     for _ in range(times):
-        dispatch.handle(GONE, now)
+        dispatch.handle(end, now)
         while dispatch.stopped_by is None and dispatch.states[0] is State.GONE:
             now = dispatch.wake_at(now)
             dispatch.handle(Looked([]), now)
 
 
-def test_a_worker_that_is_lost_again_and_again_before_it_did_anything_ends_the_run() -> None:
+@pytest.mark.parametrize("end", [GONE, FULL], ids=["lost", "full"])
+def test_a_machine_where_no_worker_comes_to_anything_ends_the_run(end: Ended) -> None:
     dispatch = Dispatch(1, Fixed(1), 1)
     after(dispatch, Begun())
 
-    lost(dispatch, DEATHS_IN_VAIN)
+    ends(dispatch, end, DEATHS_IN_VAIN)
 
     assert isinstance(dispatch.stopped_by, Error)
     assert dispatch.stopped_by.message == (
-        "5 workers in a row ended before they did anything, the last by the loss of its Dask worker; "
-        "its last words: its line has ended"
+        f"5 workers in a row ended before they did anything, the last by {end.how}; its last words: {end.words}"
     )
 
 
-def test_while_others_work_a_machine_that_loses_its_workers_does_not_end_the_run() -> None:
+@pytest.mark.parametrize("end", [GONE, FULL], ids=["lost", "full"])
+def test_while_others_work_such_a_machine_does_not_end_the_run(end: Ended) -> None:
     dispatch = Dispatch(10, Fixed(1), 2)
     after(dispatch, Begun(), Heard(1, Ready()))
 
-    lost(dispatch, 2 * DEATHS_IN_VAIN)
+    ends(dispatch, end, 2 * DEATHS_IN_VAIN)
 
     assert dispatch.stopped_by is None
