@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import psutil
+
+from tests.chaos.outside import assert_gone
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,12 +89,17 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """SIGKILL leaves no time for anything to be said; what is below a nanny ends with it, and is waited for."""
+        """SIGKILL leaves no time for anything to be said. A Dask worker looks after its nanny once a second, and is not waited
+        for so long; what is below it ends with it."""
         family = [child for nanny in self.nannies() for child in _below(nanny)]
+        dask_workers = self.dask_workers()
         for process in self._processes:
             process.kill()
             process.wait()
-        psutil.wait_procs(family, timeout=30)
+        for worker in dask_workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+        assert_gone(family)
 
     def add(self) -> str:
         """Another nanny; the address of its Dask worker."""

@@ -11,6 +11,7 @@ from typing import Self
 
 import psutil
 
+from tests.chaos.outside import assert_gone
 from tests.dask.clusters import said
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ class Machines:
         for process in self._processes:
             process.kill()
             process.wait()
-        psutil.wait_procs(family, timeout=30)
+        assert_gone(family)
         for name in (self._home, self._far):
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
 
