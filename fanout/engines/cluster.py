@@ -174,7 +174,7 @@ class Cluster:
         if workers > self._free:
             raise UsageError(
                 f"{workers:,} workers need as many sessions, and the cluster has {self._free:,} that are free; "
-                f"-w {self._free}, or start more with: {self._advice}"
+                f"ask for fewer, or start more with: {self._advice}"
             )
 
     @property

@@ -163,7 +163,7 @@ def test_more_workers_than_free_sessions_are_refused(dask: clusters.Cluster, tmp
 
     assert code == 2
     assert said.startswith(
-        "fanout: 3 workers need as many sessions, and the cluster has 2 that are free; -w 2, or start"
+        "fanout: 3 workers need as many sessions, and the cluster has 2 that are free; ask for fewer, or start"
     )
 
 
