@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -60,10 +61,15 @@ def workplace_of(
     if given["engine"] == PROCESSES:
         yield THIS_MACHINE
         return
-    with _cluster(given, purpose, workers) as cluster:
+    cluster = _cluster(given, purpose, workers)
+    try:
         if not given["quiet"]:
             tell(f"Dask's dashboard: {cluster.dashboard}")
         yield cluster
+    finally:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Dask waits 10 s for what was closed by half
+        cluster.close()
+        signal.signal(signal.SIGINT, before)
 
 
 def _check(given: dict[str, Any]) -> None:
