@@ -20,17 +20,15 @@ HOME, FAR, MASK = "10.77.0.1", "10.77.0.2", "/24"
 SCHEDULER = f"tcp://{FAR}:8786"
 NAME = "far-away"
 
-#: A cluster in one process, with a Dask worker of one session.
+#: A cluster in one process, with a Dask worker of one session. It goes on until its stdin ends, as that does with the tests.
 CLUSTER = f"""
-import asyncio, os
+import asyncio, sys
 from distributed import Scheduler, Worker
-from workers.linux import die_with
-die_with(os.getppid())
 async def main():
     scheduler = Scheduler(host="{FAR}", port=8786, dashboard_address="{FAR}:0")
     async with scheduler, Worker("{SCHEDULER}", host="{FAR}", nthreads=1, resources={{"fanout-session": 1}}):
         print("up", flush=True)
-        await scheduler.finished()
+        await asyncio.to_thread(sys.stdin.read)
 asyncio.run(main())
 """
 
@@ -56,8 +54,8 @@ class Machines:
     def __exit__(self, *_: object) -> None:
         family = [each for process in self._processes for each in psutil.Process(process.pid).children(recursive=True)]
         for process in self._processes:
-            process.kill()
-            process.wait()
+            with process:  # which closes its pipes
+                process.kill()
         assert_gone(family)
         for name in (self._home, self._far):
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
@@ -89,6 +87,7 @@ class Machines:
         process = subprocess.Popen(
             ["ip", "netns", "exec", self._far, *apart, "sh", "-c", begin, self._folder, sys.executable, "-c", program],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -70,7 +70,7 @@ def test_a_module_that_the_other_machine_lacks_is_said_with_its_address(far: Mac
     assert (done.returncode, done.stderr.splitlines()[-1][: len(said)]) == (2, said)
 
 
-def test_a_password_crosses_the_cable_only_where_its_owner_consents(far: Machines, folder: Path) -> None:
+def test_a_password_does_not_cross_the_cable_without_tls_or_consent(far: Machines, folder: Path) -> None:
     (folder / "password").write_text("secret\n")
     (folder / "password").chmod(0o600)
     words = ("run", "census", "--server", "imap://127.0.0.1:9", "--user", "master", "--password-file", "password")
