@@ -20,6 +20,9 @@ HOME, FAR, MASK = "10.77.0.1", "10.77.0.2", "/24"
 SCHEDULER = f"tcp://{FAR}:8786"
 NAME = "far-away"
 
+#: What a machine has for itself, beside its network.
+APART = ["unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
 #: A cluster in one process, with a Dask worker of one session. It goes on until its stdin ends, as that does with the tests.
 CLUSTER = f"""
 import asyncio, sys
@@ -79,13 +82,13 @@ class Machines:
             _ip("-n", name, "address", "add", address + MASK, "dev", "cable")
             for device in ("lo", "cable"):
                 _ip("-n", name, "link", "set", device, "up")
+        _ip("netns", "exec", self._far, *APART, "true")
 
     def _start(self, program: str) -> None:
         """Start a program on the far machine; it says that it is up."""
-        apart = ["unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         begin = f'hostname {NAME} && mount -t tmpfs none "$0" && cd / && exec "$@"'
         process = subprocess.Popen(
-            ["ip", "netns", "exec", self._far, *apart, "sh", "-c", begin, self._folder, sys.executable, "-c", program],
+            ["ip", "netns", "exec", self._far, *APART, "sh", "-c", begin, self._folder, sys.executable, "-c", program],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
