@@ -22,12 +22,26 @@ print(json.dumps(question(*words, dask_worker=DaskWorker)))
 """
 
 
+#: What it says of itself.
+THERE = {
+    "sessions": 3,
+    "machine": platform.node(),
+    "memory": None,
+    "versions": versions() | {"fanout": "", "distributed": ""},
+}
+
+
+def said_elsewhere(wanted: dict[str, str]) -> object:
+    asked = pickle.dumps((Question(), (wanted, RESOURCE)))
+    alone = [sys.executable, "-I", "-S", "-c", ELSEWHERE]
+    return json.loads(subprocess.run(alone, input=asked, stdout=subprocess.PIPE, check=True).stdout)
+
+
 def test_where_there_is_no_fanout_it_is_said_so() -> None:
-    asked = pickle.dumps((Question(), (versions(), RESOURCE)))
+    assert said_elsewhere(versions()) == THERE
 
-    said = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", ELSEWHERE], input=asked, stdout=subprocess.PIPE, check=True
-    )
 
-    there = versions() | {"fanout": "", "distributed": ""}
-    assert json.loads(said.stdout) == {"sessions": 3, "machine": platform.node(), "memory": None, "versions": there}
+def test_where_fanout_can_not_be_loaded_it_is_said_why() -> None:
+    wanted = versions() | {"fanout": "", "distributed": ""}  # so that it tries
+
+    assert said_elsewhere(wanted) == THERE | {"trouble": """ModuleNotFoundError("No module named 'fanout'")"""}
