@@ -27,6 +27,9 @@ HUNG_UP = "closed its pipe"
 #: How a worker ends that lived on another machine, of which nothing is heard any more: where it was is not known.
 LOST = "the loss of its Dask worker"
 
+#: How one ends that could not be started on another machine.
+NO_ROOM = "the want of room on its machine"
+
 #: Seconds of work that may wait in a worker's pipe: more than it takes the parent to hear that a chunk is done and to send
 #: the next one. Of chunks that are not as short one waits.
 HORIZON = 0.001

@@ -13,7 +13,8 @@ What it guarantees, whatever the events and their order:
 3. A worker that dies costs the mailbox it was at, by the slot, one attempt, and it goes out again alone; the others it had
    are given to anyone, with no attempt counted. Where it was at several, they are suspects: they go out again in two
    halves, each to a worker that has nothing else, until one is alone. A mailbox that ends its workers again and again is
-   settled with that cause.
+   settled with that cause. Of a worker that is lost with its machine nobody knows where it was: all that it had are suspects
+   when they are lost a second time.
 4. What a worker says must fit what it was given: with one lane its chunks in order, and in each the mailboxes in order,
    with several each mailbox once. If not, or if it says no message or half of one, the worker is killed and not believed;
    all that it had begun are suspects.
@@ -29,7 +30,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
-from fanout.crew import LOST, Crew, Flight, State, Worker, fold_of
+from fanout.crew import LOST, NO_ROOM, Crew, Flight, State, Worker, fold_of
 from fanout.endings import Reach
 from fanout.events import (
     Babbled,
@@ -341,10 +342,16 @@ class Dispatch:
         self._watch.forget(event.worker)
         if blamed or (left and worker.told):
             self._staff.did_something()
-        elif not worker.asked and event.how != LOST:  # all that a machine had are lost with it, whatever they did
-            self.stopped_by = self.stopped_by or self._staff.ended_in_vain(event, now)
+        elif not worker.asked:
+            self.stopped_by = self.stopped_by or self._in_vain(event, now)
         self._end_if_drained()
         return [*verdicts, *self._feed_all(now), *self._restart(now)]
+
+    def _in_vain(self, event: Ended, now: float) -> Error | None:
+        """A worker ended, and nothing came of it: why to give up, if that is to be."""
+        if event.how in {LOST, NO_ROOM}:
+            return self._staff.lost_in_vain(event, now, self._crew.busy())
+        return self._staff.ended_in_vain(event, now)
 
     def _take_back(self, worker: Worker, event: Ended, now: float) -> tuple[list[Command], bool]:
         """Have what a worker had given out again, or settled; tell whether a mailbox has to answer for its end."""
@@ -371,9 +378,11 @@ class Dispatch:
         """The mailboxes that may have to answer for a worker's end: the doomed one, where it is known."""
         suspects = worker.suspects(event.at, event.how)
         doom = self._watch.doom(event.worker)
-        if doom and doom.ordinal in suspects and not worker.uncertain:
+        if worker.uncertain:
+            return suspects
+        if doom and doom.ordinal in suspects:
             return {doom.ordinal}
-        return suspects
+        return self._fates.lost(suspects) if event.how == LOST else suspects
 
     def _death(self, worker: Worker, event: Ended, seconds: float, *, alone: bool) -> Death:
         return Death(

@@ -84,6 +84,7 @@ class Fates:
         self._random = Random(policy.seed)
         self._busy: Counter[int] = Counter()
         self._outside: Counter[int] = Counter()
+        self._lost: set[int] = set()
 
     def failed(self, ordinal: int, attempt: int, error: Error) -> Again | None:
         """The attempt that follows a failure; None when there is to be none."""
@@ -110,6 +111,13 @@ class Fates:
         if attempt <= self._policy.retries:
             return Fate(error, Again(attempt + 1, 0.0))
         return Fate(error, None)
+
+    def lost(self, ordinals: set[int]) -> set[int]:
+        """Those of some mailboxes whose worker was lost that have been lost before: machines are lost without a mailbox's
+        doing, and a mailbox that takes its own along does it again."""
+        again = self._lost & ordinals
+        self._lost |= ordinals
+        return again
 
     def too_many(self, failed: int, settled: int) -> Error | None:
         """Why that many failures end the run, if they do."""

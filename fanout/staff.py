@@ -6,6 +6,7 @@ ended in vain has the next one wait for its time.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
@@ -61,6 +62,8 @@ class Staff:
         #: Why a worker said last that it can't work.
         self.unable: Error | None = None
         self._in_vain = 0
+        #: The same of those that their machine is to blame for, by their number.
+        self._lost: Counter[int] = Counter()
         self._backoff, self._longest = policy.backoff, policy.longest_backoff
 
     @property
@@ -98,11 +101,21 @@ class Staff:
     def did_something(self) -> None:
         """A worker told of a mailbox, or one has to answer for its end."""
         self._in_vain = 0
+        self._lost.clear()
 
     def ended_in_vain(self, event: Ended, now: float) -> Error | None:
         """A worker did nothing, and no mailbox has to answer for it: wait before the next one; or why to give up."""
         self._in_vain += 1
-        if self._in_vain > 1:
-            wait = self._backoff * 2.0 ** (self._in_vain - 2)
-            self.restart_at = now + min(wait, self._longest)
+        self._wait(self._in_vain, now)
         return (self.unable or cannot_work(event)) if self._in_vain >= DEATHS_IN_VAIN else None
+
+    def lost_in_vain(self, event: Ended, now: float, at_work: int) -> Error | None:
+        """The same of one that its machine is to blame for. That has many workers at a time, so those of one number count;
+        and while somebody is `at_work` it is not the only machine."""
+        self._lost[event.worker] += 1
+        self._wait(self._lost[event.worker], now)
+        return cannot_work(event) if self._lost[event.worker] >= DEATHS_IN_VAIN and not at_work else None
+
+    def _wait(self, times: int, now: float) -> None:
+        if times > 1:
+            self.restart_at = now + min(self._backoff * 2.0 ** (times - 2), self._longest)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +61,15 @@ def workplace_of(
     if given["engine"] == PROCESSES:
         yield THIS_MACHINE
         return
-    with _cluster(given, purpose, workers) as cluster:
+    cluster = _cluster(given, purpose, workers)
+    try:
         if not given["quiet"]:
             tell(f"Dask's dashboard: {cluster.dashboard}")
         yield cluster
+    finally:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Dask waits 10 s for what was closed by half
+        cluster.close()
+        signal.signal(signal.SIGINT, before)
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -82,6 +89,7 @@ def _cluster(given: dict[str, Any], purpose: str, workers: int | None) -> Cluste
             f"--engine {DASK} takes distributed, which is not installed: pip install 'mailbox-fanout[dask]'"
         ) from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it would say is said here, in a sentence
+    warnings.filterwarnings("ignore", "Mismatched versions found")  # those that matter are compared, and said
     if given["scheduler"]:
         certificates = Certificates(given["tls_ca"], given["tls_cert"], given["tls_key"])
         return Cluster.at(given["scheduler"], certificates, purpose)

@@ -14,6 +14,7 @@ How much is on its way to the parent is limited: while that takes nothing, nothi
 from __future__ import annotations
 
 import asyncio
+import platform
 import tempfile
 import threading
 from contextlib import suppress
@@ -26,6 +27,7 @@ import msgspec
 from distributed import get_worker, secede
 from distributed.core import Status
 
+from fanout.crew import NO_ROOM
 from fanout.engines.processes import ProcessEngine
 from fanout.events import Babbled, Ended, Heard, Reading
 from workers.linux import leave_no_core
@@ -111,11 +113,11 @@ class Manner(NamedTuple):
     start_method: str | None = None
 
 
-def lend(name: str, manner: Manner) -> None:
+def lend(name: str, lanes: int, start_method: str | None) -> None:
     """Be the berth of this name until the parent lets it go. To be run as a task of Dask."""
     secede()  # it is no work of the Dask worker's threads: sessions are what limits it
     loop = get_worker().loop.asyncio_loop
-    berth = Berth(manner, loop)
+    berth = Berth(Manner(lanes, start_method), loop)
     loop.call_soon_threadsafe(_introduce, name, berth)
     try:
         berth.serve()
@@ -179,8 +181,7 @@ class Berth:
         for word in words:
             match word:
                 case Start(begin, code):
-                    with _starting:
-                        self._engine.start(0, self._at_home(begin, code))
+                    self._start(begin, code)
                 case Give(message):
                     self._engine.post(0, message)
                 case Do(Order.LEAVE):
@@ -188,6 +189,13 @@ class Berth:
                 case Do(order):
                     self._do(order)
         return True
+
+    def _start(self, begin: Begin, code: bytes | None) -> None:
+        try:
+            with _starting:
+                self._engine.start(0, self._at_home(begin, code))
+        except OSError as error:  # no room for the job's file, or for another process
+            self._tell([Ended(0, NO_ROOM, (), f"{platform.node()}: {error}")])
 
     def _do(self, order: Order) -> None:
         match order:

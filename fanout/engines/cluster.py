@@ -12,36 +12,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 from collections import Counter, defaultdict
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from distributed import Client, LocalCluster, Security, wait
 from distributed.comm import connect, get_address_host
+from distributed.core import send_recv
 
 from fanout.engines import berth
 from fanout.engines.dask import TASK, DaskEngine
-from fanout.engines.line import NoSessionError
+from fanout.engines.hosting import RESOURCE, Hosting, Question, in_words, release, versions
+from fanout.engines.line import NoSessionError, reason
 from fanout.errors import StoppedError, UsageError
 from workers.urls import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Future
 
     from fanout.conduct import Workforce
 
-#: What a session is called among the resources of a Dask worker.
-RESOURCE = "fanout-session"
-
 #: Has the Dask workers of a cluster of our own ignore the SIGINT that a terminal sends to all: the parent decides.
 DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+
+#: What a task does. A text, for the scheduler looks into tasks, and need not have fanout.
+LEND = "__import__('fanout.engines.berth', fromlist=['lend']).lend(name, *manner)"
 
 #: Seconds to wait for a scheduler to answer.
 CONNECT = 20
@@ -68,23 +68,6 @@ class Certificates:
         for file in said.values():
             Path(file).read_bytes()  # TLS itself does not say which of them it could not read
         return Security(require_encryption=True, **said) if said else Security()
-
-
-class Hosting(msgspec.Struct, frozen=True):
-    """What a Dask worker says of itself."""
-
-    #: Workers of fanout that it may have at a time.
-    sessions: int
-    #: The machine that it runs on, and bytes of memory that its control group allows.
-    machine: str
-    memory: int | None
-    #: The versions of what has to be the same as here; empty for what is not installed.
-    versions: dict[str, str]
-
-
-def versions() -> dict[str, str]:
-    """What has to be the same on both sides: the words on the line, and, for a pickled job, the interpreter."""
-    return {"fanout": version("mailbox-fanout"), "Python": ".".join(platform.python_version_tuple()[:2])}
 
 
 class Cluster:
@@ -132,7 +115,7 @@ class Cluster:
         except (ValueError, RuntimeError) as error:
             raise UsageError(f"--scheduler {scheduler}: {error}") from error
         except OSError as error:
-            raise StoppedError(f"the Dask scheduler at {scheduler} can't be reached: {error}") from error
+            raise StoppedError(f"the Dask scheduler at {scheduler} can't be reached: {reason(error)}") from error
         client = Client(scheduler, security=security, set_as_default=False, timeout=CONNECT, name="fanout")
         return cls(client, purpose)
 
@@ -191,7 +174,7 @@ class Cluster:
         if workers > self._free:
             raise UsageError(
                 f"{workers:,} workers need as many sessions, and the cluster has {self._free:,} that are free; "
-                f"-w {self._free}, or start more with: {self._advice}"
+                f"ask for fewer, or start more with: {self._advice}"
             )
 
     @property
@@ -207,13 +190,8 @@ class Cluster:
     async def _first_look(self) -> int:
         """Free sessions. Raises UsageError where there are none, or for a Dask worker that has another fanout."""
         seen = await self._look()
-        ours = versions()
         for address, hosting in seen.items():
-            if hosting.sessions and hosting.versions != ours:
-                raise UsageError(
-                    f"the Dask worker {address} on {hosting.machine} has {_in_words(hosting.versions)}, and here are "
-                    f"{_in_words(ours)}: both sides need the same"
-                )
+            _check(address, hosting)
         self.is_private = self.is_private and all(map(is_private, seen))
         self._welcome(seen)
         sessions = sum(hosting.sessions for hosting in self._hostings.values())
@@ -232,7 +210,7 @@ class Cluster:
         for address in self._hostings.keys() - there:
             del self._hostings[address]
         new = list(there - self._hostings.keys())
-        asking = self._client.run(_surveyor(RESOURCE, versions()), workers=new, on_error="return") if new else None
+        asking = self._client.run(Question(), versions(), RESOURCE, workers=new, on_error="return") if new else None
         told = await asyncio.wait_for(asking, CONNECT) if asking else {}
         return {
             address: msgspec.convert(each, Hosting) for address, each in told.items() if not isinstance(each, Exception)
@@ -241,7 +219,8 @@ class Cluster:
     def _welcome(self, seen: dict[str, Hosting]) -> None:
         """Take those that are as we are. A line that others may listen to is not added to lines that are private."""
         for address, hosting in seen.items():
-            if hosting.versions == versions() and (is_private(address) or not self.is_private):
+            alike = hosting.versions == versions() and not hosting.trouble
+            if alike and (is_private(address) or not self.is_private):
                 self._hostings[address] = hosting
 
     async def _free_sessions(self) -> dict[str, int]:
@@ -283,9 +262,7 @@ class Cluster:
     def submit(self, name: str, address: str, manner: berth.Manner) -> Any:  # noqa: ANN401 - Dask's future has no type here
         """Have a task of that name be a berth there. Dask never runs it twice by itself."""
         return self._client.submit(
-            berth.lend,
-            name,
-            manner,
+            partial(eval, LEND, {"name": name, "manner": tuple(manner)}),
             key=name,
             workers=[address],
             resources={RESOURCE: 1},
@@ -315,39 +292,34 @@ class Cluster:
 
 
 async def _knock(scheduler: str, arguments: dict[str, Any]) -> None:
-    """Look whether anybody answers there: a client that can't connect can't be closed either. Raises what `connect` raises."""
+    """Look whether anybody answers there who speaks as we do: a client that can't connect can't be closed either.
+
+    Raises what `connect` raises, and UsageError for a scheduler of another Dask. It needs no fanout, and may have any Python.
+    """
     comm = await asyncio.wait_for(connect(scheduler, timeout=CONNECT, **arguments), CONNECT)
-    comm.abort()
+    try:
+        told = await asyncio.wait_for(send_recv(comm, op="versions"), CONNECT)
+    finally:
+        comm.abort()
+    there, here = release(told["packages"]["distributed"]), versions()["distributed"]
+    if there != here:
+        raise UsageError(f"the Dask scheduler has distributed {there}, and here is {here}: both sides need the same")
 
 
-def _surveyor(resource: str, wanted: dict[str, str]) -> Callable[[Any], dict[str, Any]]:
-    """What is asked of a Dask worker. It goes there as code, for fanout may not be there; where it is, a port is opened."""
-
-    def survey(dask_worker: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-        import platform
-        from contextlib import suppress
-        from importlib.metadata import PackageNotFoundError, version
-
-        there = {"fanout": "", "Python": ".".join(platform.python_version_tuple()[:2])}
-        with suppress(PackageNotFoundError):
-            there["fanout"] = version("mailbox-fanout")
-        memory = None
-        if there == wanted:
-            from fanout.engines import berth
-            from fanout.machine import memory_limit
-
-            berth.open_port(dask_worker)
-            memory = memory_limit()
-        sessions = int(dask_worker.state.total_resources.get(resource, 0))
-        return {"sessions": sessions, "machine": platform.node(), "memory": memory, "versions": there}
-
-    return survey
+def _check(address: str, hosting: Hosting) -> None:
+    """Raise UsageError for a Dask worker that has sessions, and can't have workers of ours in them."""
+    if not hosting.sessions:
+        return
+    there, here = hosting.versions, versions()
+    if there != here:
+        raise UsageError(
+            f"the Dask worker {address} on {hosting.machine} has {in_words(there)}, and here are {in_words(here)}: "
+            "both sides need the same"
+        )
+    if hosting.trouble:
+        raise UsageError(f"the Dask worker {address} on {hosting.machine} can't load fanout: {hosting.trouble}")
 
 
 def is_private(address: str) -> bool:
     scheme = address.partition("://")[0]
     return scheme in {"tls", "wss", "inproc"} or is_loopback(get_address_host(address))
-
-
-def _in_words(versions: dict[str, str]) -> str:
-    return " and ".join(f"{name} {number}" if number else f"no {name}" for name, number in versions.items())

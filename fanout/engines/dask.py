@@ -216,6 +216,9 @@ class DaskEngine:
                 line.reading = msgspec.structs.replace(news, worker=line.number)
             case Ended():
                 self._end(line, msgspec.structs.replace(news, worker=line.number))
+            case Heard(_, Unable(error)):
+                there = f"{error.message} (on the Dask worker {line.address})"
+                self._events.append(Heard(line.number, Unable(msgspec.structs.replace(error, message=there))))
             case _:
                 self._events.append(msgspec.structs.replace(news, worker=line.number))
 

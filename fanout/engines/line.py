@@ -59,6 +59,8 @@ class Line:
     ) -> None:
         """`title`: what people call the berth's task. `tell` is called in the event loop."""
         self.number = number
+        #: Of the Dask worker where it leads to; empty until one is found.
+        self.address = ""
         #: Workers that were started there, and whether the last of them has not ended.
         self.lives = 0
         self.lives_on = False
@@ -108,10 +110,10 @@ class Line:
         for _ in range(TRIES):
             name = f"{self._title}-{os.urandom(8).hex()}"
             try:
-                address = await self._cluster.session(name)
+                self.address = await self._cluster.session(name)
             except NoSessionError as error:
                 return Lost(self, str(error), for_good=True)
-            why = f"{await self._stay(name, address, manner)} ({address})"
+            why = f"{await self._stay(name, self.address, manner)} ({self.address})"
             if self.reached:
                 break
         return Lost(self, why)
@@ -121,7 +123,7 @@ class Line:
         try:
             return await self._talk(name, address, manner)
         except OSError as error:
-            return f"it can't be reached: {error}"
+            return f"it can't be reached: {reason(error)}"
         finally:
             self._cluster.give_back(name, address, lost=not self._leaving)
 
@@ -186,3 +188,8 @@ class Line:
             self._cluster.loop.call_later(PATIENCE, self._comm.abort)
         else:
             (self._task or self.ended).cancel()
+
+
+def reason(error: OSError) -> str:
+    """Why somebody can't be reached; a timeout says nothing of itself."""
+    return str(error) or "it does not answer"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import psutil
+
+from tests.chaos.outside import assert_gone
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +22,7 @@ from distributed import Scheduler
 from tests.dask.clusters import security
 from workers.linux import die_with
 die_with(os.getppid())
+sys.modules["fanout"] = None  # it may not be there
 async def main():
     async with Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0", security=security(sys.argv[1])) as scheduler:
         print(scheduler.address, flush=True)
@@ -59,7 +63,7 @@ def program(text: str, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    _said(process)
+    said(process)
     return process
 
 
@@ -85,12 +89,17 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """SIGKILL leaves no time for anything to be said; what is below a nanny ends with it, and is waited for."""
+        """SIGKILL leaves no time for anything to be said. A Dask worker looks after its nanny once a second, and is not waited
+        for so long; what is below it ends with it."""
         family = [child for nanny in self.nannies() for child in _below(nanny)]
+        dask_workers = self.dask_workers()
         for process in self._processes:
             process.kill()
             process.wait()
-        psutil.wait_procs(family, timeout=30)
+        for worker in dask_workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+        assert_gone(family)
 
     def add(self) -> str:
         """Another nanny; the address of its Dask worker."""
@@ -124,10 +133,10 @@ class Cluster:
                 text=True,
             )
         self._processes.append(process)
-        return _said(process)
+        return said(process)
 
 
-def _said(process: subprocess.Popen[str]) -> str:
+def said(process: subprocess.Popen[str]) -> str:
     """The one line that it says when it is up."""
     assert process.stdout is not None
     with process.stdout as stdout:

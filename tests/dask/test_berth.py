@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fanout.crew import NO_ROOM
 from fanout.engines import berth
 from fanout.engines.berth import WINDOW, Berth, Do, Give, Manner, Order, Start, encode, read_news
 from fanout.engines.processes import READ_BYTES
@@ -119,6 +121,21 @@ def test_it_obeys_orders_also_while_the_parent_takes_nothing(called: Line, tmp_p
         called.say(Do(Order.TAKEN))
 
     assert news[-1].how == "SIGKILL"
+
+
+def test_where_there_is_no_room_for_the_file_of_the_job_it_is_said_of_each_worker(
+    called: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    job = msgspec.structs.replace(begin("number"), job=FileJob("/elsewhere/mine.py", "job"))
+
+    for _ in range(2):
+        called.say(Start(job, b"def job(mailbox):\n    return 1"))
+        (ended,) = called.news.get(timeout=LIMIT)
+        called.say(Do(Order.TAKEN))
+
+        assert (ended.how, ended.at) == (NO_ROOM, ())
+        assert ended.words.startswith(f"{platform.node()}: [Errno 2] No such file or directory: '/nowhere/fanout-")
 
 
 def test_a_berth_that_nobody_calls_ends(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:

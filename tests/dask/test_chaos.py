@@ -43,7 +43,7 @@ def test_nothing_is_lost_whoever_is_killed(tmp_path: Path, chaos: Chaos) -> None
     quiet, _ = Running(tmp_path, *words, "-w", "8", "--run-file", "quiet.fanout").finish()
     with Cluster(tmp_path, chaos.nannies, chaos.sessions) as cluster:
         there = ["--engine", "dask", "--scheduler", cluster.scheduler, "--run-file", "run.fanout", "-o", "run.jsonl"]
-        killed, code, said = suffer(Running(tmp_path, *words, *there), cluster, chaos)
+        killed, code, said = suffer(Running(tmp_path, *words, *there), cluster, chaos, tmp_path / "run.jsonl")
 
     assert (quiet, code) == (0, 0), said
     assert killed == dict.fromkeys(("own", "dask worker", "nanny"), chaos.kills)
@@ -53,8 +53,11 @@ def test_nothing_is_lost_whoever_is_killed(tmp_path: Path, chaos: Chaos) -> None
     assert totals(tmp_path / "run.fanout") == totals(tmp_path / "quiet.fanout")
 
 
-def suffer(running: Running, cluster: Cluster, chaos: Chaos) -> tuple[Counter[str], int, str]:
-    """Kill as told until the run ends; how many of which kind, and how it ended."""
+def suffer(running: Running, cluster: Cluster, chaos: Chaos, sink: Path) -> tuple[Counter[str], int, str]:
+    """Kill as told from the first outcomes until the run ends; how many of which kind, and how it ended.
+
+    Not before: whoever lists the roster is given up when it is killed five times in a row, which many kills and a slow start do.
+    """
     random, killed = Random(chaos.seed), Counter[str]()
     kinds: dict[str, Callable[[], list[psutil.Process]]] = {
         "own": lambda: [process for process in cluster.own() if not is_tracker(process)],
@@ -63,7 +66,8 @@ def suffer(running: Running, cluster: Cluster, chaos: Chaos) -> tuple[Counter[st
     }
     while not running.ends_within(chaos.beat):
         left = [kind for kind in kinds if killed[kind] < chaos.kills]
-        if not left or not kinds["own"]():  # all is done, or nobody works
+        begun = sink.exists() and sink.stat().st_size
+        if not begun or not left or not kinds["own"]():  # all is done, or nobody works
             continue
         kind = random.choice(left)
         killed[kind] += kill_one(kinds[kind](), random)

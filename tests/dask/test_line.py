@@ -165,6 +165,15 @@ def test_what_is_said_goes_out_with_the_next_wait_in_one_piece() -> None:
         ]
 
 
+def test_a_worker_that_is_unable_says_where() -> None:
+    with engine_of("here") as (engine, cluster):
+        started(engine, cluster)
+        tell(cluster, Heard(0, Unable(Error("JobNotFound", "there is no module 'mine'", Cause.JOB))))
+
+        there = Error("JobNotFound", "there is no module 'mine' (on the Dask worker here)", Cause.JOB)
+        assert next_events(engine) == [Heard(0, Unable(there))]
+
+
 def test_a_look_tells_what_was_seen_at_the_one_before() -> None:
     with engine_of("here") as (engine, cluster):
         started(engine, cluster)

@@ -10,7 +10,8 @@ import pytest
 import fanout
 from fanout import Limits, Policy
 from fanout.conduct import Workforce
-from fanout.engines.cluster import Certificates, Cluster, versions
+from fanout.engines.cluster import Certificates, Cluster
+from fanout.engines.hosting import Hosting, versions
 from fanout.errors import StoppedError, UsageError
 from fanout.runfile import RunFile
 from tests.chaos.outside import assert_sink_follows, records
@@ -162,7 +163,7 @@ def test_more_workers_than_free_sessions_are_refused(dask: clusters.Cluster, tmp
 
     assert code == 2
     assert said.startswith(
-        "fanout: 3 workers need as many sessions, and the cluster has 2 that are free; -w 2, or start"
+        "fanout: 3 workers need as many sessions, and the cluster has 2 that are free; ask for fewer, or start"
     )
 
 
@@ -187,11 +188,22 @@ def test_a_dask_worker_with_another_fanout_is_named(dask: clusters.Cluster, monk
     with pytest.raises(UsageError) as caught:
         Cluster.at(dask.scheduler, Certificates(), "a test")
 
-    both = (
-        f"fanout {there['fanout']} and Python {there['Python']}, and here are fanout 0.0.9 and Python {there['Python']}"
-    )
+    rest = f"Python {there['Python']} and distributed {there['distributed']}"
+    both = f"fanout {there['fanout']}, {rest}, and here are fanout 0.0.9, {rest}"
     assert str(caught.value).endswith(f" has {both}: both sides need the same")
     assert any(f"the Dask worker {address} on " in str(caught.value) for address in dask.workers)
+
+
+def test_a_scheduler_of_another_dask_is_refused(dask: clusters.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = versions()
+    monkeypatch.setattr("fanout.engines.cluster.versions", lambda: {**there, "distributed": "2001.2"})
+
+    with pytest.raises(UsageError) as caught:
+        Cluster.at(dask.scheduler, Certificates(), "a test")
+
+    assert str(caught.value) == (
+        f"the Dask scheduler has distributed {there['distributed']}, and here is 2001.2: both sides need the same"
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,6 +259,33 @@ def test_a_cluster_that_does_not_tell_what_it_has_stops_the_run(
     monkeypatch.setattr(Cluster, "_look", never)
 
     with pytest.raises(StoppedError, match="the Dask cluster does not tell what it has: TimeoutError"):
+        Cluster.at(dask.scheduler, Certificates(), "a test")
+
+
+@pytest.mark.parametrize(
+    ("hosting", "said"),
+    [
+        (
+            Hosting(1, "far", None, versions() | {"Python": "3.99"}),
+            r"tcp://far:1 on far has fanout .*, Python 3\.99 and distributed",
+        ),
+        (Hosting(1, "far", None, versions(), "no dill"), r"tcp://far:1 on far can't load fanout: no dill"),
+        (
+            Hosting(0, "far", None, {"fanout": "", "Python": "3.99"}, "no dill"),
+            "no worker of the Dask cluster has sess",
+        ),
+    ],
+    ids=["another Python", "half of a fanout", "no sessions"],
+)
+def test_a_dask_worker_that_can_not_have_workers_is_named_if_it_is_there_for_them(
+    dask: clusters.Cluster, monkeypatch: pytest.MonkeyPatch, hosting: Hosting, said: str
+) -> None:
+    async def look(_: Cluster) -> dict[str, Hosting]:
+        return {"tcp://far:1": hosting}
+
+    monkeypatch.setattr(Cluster, "_look", look)
+
+    with pytest.raises(UsageError, match=said):
         Cluster.at(dask.scheduler, Certificates(), "a test")
 
 
