@@ -24,7 +24,8 @@ from fanout.bench.settings import AUTO
 from fanout.conduct import Mailboxes, Task
 from fanout.forecast import sources
 from fanout.forecast.model import Machine, Setting
-from fanout.forecast.study import CHUNKS, Study, Subject
+from fanout.forecast.study import CHUNKS, Study
+from fanout.forecast.subject import Part, Subject
 from fanout.policy import Policy
 from workers.mapi.logons import MAX_LOGONS
 from workers.simulated.options import Delay
@@ -50,7 +51,17 @@ FEW, MANY, TIMES = 2, 32, 3
 
 #: What a large forecast is about.
 LARGE = Subject(
-    sources.given(Delay(0.12, 1.2), separate=False).server, Machine(cores=2), 10_000_000, MAX_LOGONS, Policy()
+    (
+        Part(
+            "a server",
+            sources.given(Delay(0.12, 1.2), separate=False).server,
+            10_000_000,
+            MAX_LOGONS,
+            "lognormal(120ms,1.2)",
+        ),
+    ),
+    Machine(cores=2),
+    Policy(),
 )
 LARGE_SETTING = Setting(1000)
 
@@ -74,7 +85,8 @@ class Case(msgspec.Struct, frozen=True):
     def forecast(self, here: Machine) -> float:
         """Seconds that it should take, the median of some runs in virtual time."""
         source = sources.of_server(self.url, self.count, separate=False)
-        study = Study(Subject(source.server, here, self.count, MAX_LOGONS, Policy()), 0)
+        part = Part(self.url, source.server, self.count, MAX_LOGONS, source.words)
+        study = Study(Subject((part,), here, Policy()), 0)
         setting = Setting(self.workers, self.chunk_size)
         return statistics.median(study.run(setting, number, CHUNKS).seconds for number in range(study.runs))
 
@@ -126,7 +138,7 @@ def table(found: dict[Case, list[tuple[float, float]]]) -> str:
 
 def large() -> str:
     """What the large forecast takes."""
-    paid = cost(lambda: Study(LARGE, 0).forecast(LARGE_SETTING, 600.0, "a server", "lognormal(120ms,1.2)"))
+    paid = cost(lambda: Study(LARGE, 0).forecast(LARGE_SETTING, 600.0))
     return (
         f"{LARGE.count:,} mailboxes, {LARGE_SETTING.workers:,} workers: {paid.wall:.1f} s, {paid.cpu:.1f} CPU s, "
         f"{paid.peak:.0f} MiB"

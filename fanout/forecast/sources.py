@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from fanout.errors import UsageError
 from fanout.forecast.model import Sample, Server, Slowed, Trips, Trouble
+from fanout.ordinals import EVERY
 from workers.causes import Cause, MailboxError
 from workers.simulated.faults import SLOW_AT_LEAST, SLOWNESS
 from workers.simulated.options import SCHEME, Delay, Fault, parse_options
 from workers.simulated.trial import try_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fanout.outcomes import Outcome
     from fanout.runfile import RunFile
@@ -103,7 +104,28 @@ def given(seconds: Delay, *, separate: bool) -> Source:
     )
 
 
-def measured(file: RunFile, *, separate: bool) -> Source:
+def shares(file: RunFile, servers: Sequence[str]) -> list[range]:
+    """The mailboxes of each of these servers in a run; for a server by itself all of a run over one, whichever that was.
+
+    Raises UsageError for a server that the run was not over, or of which nothing is done.
+    """
+    told = file.facts()
+    legs = {leg["server"]: range(leg["first"], leg["first"] + leg["count"]) for leg in told.get("legs", ())}
+    if not legs and (len(servers) == 1 or "server" not in told):
+        return [EVERY for _ in servers]
+    legs = legs or {told["server"]: EVERY}
+    for server in servers:
+        if server not in legs:
+            raise UsageError(
+                f"--from {file.path}: it has no mailbox of {server}, and each server takes what its own mailboxes took; it is a "
+                f"run over {', '.join(legs)}"
+            )
+        if not file.counts_of(legs[server])[0]:
+            raise UsageError(f"--from {file.path}: it has no mailbox of {server} that is done")
+    return [legs[server] for server in servers]
+
+
+def measured(file: RunFile, within: range = EVERY, *, separate: bool) -> Source:
     """By a run: the seconds of its mailboxes, and what its attempts came to, as far as it has come.
 
     Raises UsageError for one that tells nothing.
@@ -112,7 +134,7 @@ def measured(file: RunFile, *, separate: bool) -> Source:
         raise UsageError(f"--from {file.path}: the run never began, or is just beginning: it has measured nothing")
     goes_on = file.worked_on_by is not None
     seconds, failed = _Reservoir(), _Failures()
-    for outcome in file.outcomes():
+    for outcome in file.outcomes(within):
         if not outcome.ok:
             failed.add(outcome)
         elif outcome.seconds is not None:
@@ -120,7 +142,7 @@ def measured(file: RunFile, *, separate: bool) -> Source:
     if not seconds.kept:
         advice = ", and goes on: wait until it has some" if goes_on else ""
         raise UsageError(f"--from {file.path}: it has no mailbox that is done and whose seconds are known{advice}")
-    attempts = file.retrospect.attempts()
+    attempts = file.retrospect.attempts(within)
     server = Server(
         waits=Sample(tuple(seconds.kept)),
         refusal=failed.refusal,
