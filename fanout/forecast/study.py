@@ -46,6 +46,9 @@ CHUNKS, CHUNKS_BESIDE, LANED = 100_000, 10_000, 20_000
 #: Chunks for each worker at the least, so that all are of the largest size until half of them are done, guided ones, too.
 EACH = 16
 
+#: Mailboxes of each of several servers at the least: all wait for the slowest, so what chance makes of a few must not count for much.
+EACH_OF_SEVERAL = 20_000
+
 #: Fewer workers are recommended where they take no more than so many times what most of them would take; guided chunks likewise.
 WORTH_IT, AS_GOOD = 1.1, 1.02
 
@@ -194,7 +197,7 @@ class Study:
             workers=middle.workers,
             sessions=middle.sessions,
             sessions_allowed=subject.sessions,
-            outage=self.outage(setting, outage),
+            outage=self.outage(setting, outage, _last(runs)),
             chunk_sizes=sizes,
             workforces=forces,
             recommended=_recommended(self.row(best), [*sizes, *forces]),
@@ -235,15 +238,14 @@ class Study:
             ),
         )
 
-    def outage(self, setting: Setting, lasts: float) -> OutageCost:
+    def outage(self, setting: Setting, lasts: float, last: int) -> OutageCost:
         """What an outage costs in the middle of a run, with what has to be done behind it: nothing is left out in the end.
 
-        Of several servers it is the one that is done last that is out.
+        `last`: the place of the server that is out.
         """
         counts = self._enough(setting, CHUNKS_BESIDE)
         usual = self._virtual(setting, 0, counts)
         usually = usual.seconds()
-        last = max(range(len(counts)), key=lambda place: usual.servers[place].done or 0.0)
         out = Outage(usually / 2, usually / 2 + lasts)
         run = self._virtual(setting, 0, counts, {last: out})
         seconds = run.seconds()
@@ -285,6 +287,8 @@ class Study:
         most = [_largest(setting, part) for part in parts]
         enough = LANED if lanes > 1 else chunks * min(most)
         each = [EACH * setting.workers * (lanes if lanes > 1 else size) for size in most]
+        if len(parts) > 1:
+            each = [max(least, EACH_OF_SEVERAL) for least in each]
         count = self._subject.count
         return [
             min(part.count, max(part.count * min(count, enough) // count, least))
@@ -314,6 +318,12 @@ def _source(parts: Sequence[Part]) -> str:
     """Where what is known of the mailboxes comes from: told once where it is the same of all servers."""
     sources = {part.source for part in parts}
     return sources.pop() if len(sources) == 1 else "what is known of each server"
+
+
+def _last(runs: Sequence[Ran]) -> int:
+    """The place of the server that is done last."""
+    places = range(len(runs[0].servers))
+    return max(places, key=lambda place: statistics.median(ran.servers[place].seconds for ran in runs))
 
 
 def _by_server(parts: Sequence[Part], runs: Sequence[Ran]) -> Iterator[ServerForecast]:

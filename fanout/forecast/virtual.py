@@ -80,6 +80,9 @@ class VirtualRun:
             Visitor(place, [0.0] * server.lanes) for place, server in enumerate(self.servers * setting.workers)
         ]
         lanes = setting.workers * max(server.lanes for server in self.servers)
+        self._places = range(len(worlds))
+        #: Of each server, those that share the cores.
+        self._lanes = [0] * len(worlds)
         self._cores = sharing([(world.server, world.tape.mean) for world in worlds], machine.cores, lanes)
         self._always_looks = policy.rate is not None
         self._due: list[_Due] = []
@@ -95,8 +98,8 @@ class VirtualRun:
         """Seconds until every mailbox is settled, or the run stops, and its workers are let go."""
         now = self._machine.begin
         self._perform(self.dispatch.handle(Begun(), now), now)
-        for server in self.servers:
-            server.begun = server.living
+        for place, server in enumerate(self.servers):
+            server.begun, self._lanes[place] = server.living, server.computing
         while not self.dispatch.finished:
             due = heapq.heappop(self._due)
             if self._is_stale(due):
@@ -106,7 +109,7 @@ class VirtualRun:
             self._perform(self.dispatch.handle(event, now), now)
             self._finish_chunks(due.worker, due.chunks, now)
             now += self._cost(event)
-            self._take_note(self.servers if isinstance(event, Looked) else [self._server(due.worker)], now)
+            self._take_note(self._places if isinstance(event, Looked) else (due.worker % len(self.servers),), now)
         return now + self._machine.end * sum(server.living for server in self.servers)
 
     def _server(self, worker: int) -> ServerRun:
@@ -154,7 +157,8 @@ class VirtualRun:
         worker.chunks += 1
         server.coming.discard(worker.number)
         if worker.number not in self._hanging:
-            cpu = self._cores.seconds(place, [each.computing for each in self.servers])
+            self._lanes[place] = server.computing
+            cpu = self._cores.seconds(place, self._lanes)
             self._tell(worker, chunk, sorted(server.visits.chunk(worker, chunk, begun, cpu)))
         self.sessions.add(begun, server.visits.sessions - before)
 
@@ -216,16 +220,18 @@ class VirtualRun:
 
     # --- looks --------------------------------------------------------------------------------------------------------
 
-    def _take_note(self, servers: Sequence[ServerRun], now: float) -> None:
+    def _take_note(self, places: Sequence[int], now: float) -> None:
         """Of how far these servers have come; and see to it that somebody looks.
 
         The parent looks at its workers once a second; here only where there may be something to be seen.
         """
-        for server in servers:
+        for place in places:
+            server = self.servers[place]
             server.note(now)
+            self._lanes[place] = server.computing
         if self._looking or self.dispatch.finished:
             return
-        if self._hanging or self._always_looks or any(server.wants_a_look for server in servers):
+        if self._hanging or self._always_looks or any(self.servers[place].wants_a_look for place in places):
             self._looking = True
             self._happened += 1
             heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self._happened, 0, 0, Looked([])))
