@@ -86,7 +86,8 @@ class VirtualRun:
         self._cores = sharing([(world.server, world.tape.mean) for world in worlds], machine.cores, lanes)
         self._always_looks = policy.rate is not None
         self._due: list[_Due] = []
-        self._happened = 0
+        #: Events that were caused so far.
+        self.happened = 0
         #: When the next worker can be started, and when one can be let go: one is after the other.
         self._template_free = machine.begin
         self._let_go = 0.0
@@ -174,8 +175,8 @@ class VirtualRun:
                 self._happen(part.time + late, worker, Ended(worker.number, "SIGSEGV", (part.first,)))
 
     def _happen(self, time: float, worker: Visitor, event: Event, chunks: int = 0) -> None:
-        self._happened += 1
-        heapq.heappush(self._due, _Due(time, self._happened, worker.number, worker.life, event, chunks))
+        self.happened += 1
+        heapq.heappush(self._due, _Due(time, self.happened, worker.number, worker.life, event, chunks))
 
     # --- what has happened --------------------------------------------------------------------------------------------
 
@@ -233,8 +234,8 @@ class VirtualRun:
             return
         if self._hanging or self._always_looks or any(self.servers[place].wants_a_look for place in places):
             self._looking = True
-            self._happened += 1
-            heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self._happened, 0, 0, Looked([])))
+            self.happened += 1
+            heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self.happened, 0, 0, Looked([])))
 
 
 def _decisions(dispatches: Sequence[Dispatch]) -> Decisions:
