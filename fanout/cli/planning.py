@@ -270,11 +270,13 @@ def _sources(given: dict[str, Any], found: Sequence[tuple[str, Server, int]]) ->
             for within, (_, server, _) in zip(shares, found, strict=True):
                 yield sources.measured(file, within, separate=server.capacity is None)
         return
+    trials = sources.Trials()
     for url, server, count in found:
-        separate, seconds = server.capacity is None, given["seconds"]
-        yield (
-            sources.given(seconds, separate=separate) if seconds else sources.of_server(url, count, separate=separate)
-        )
+        separate = server.capacity is None
+        if given["seconds"]:
+            yield sources.given(given["seconds"], separate=separate)
+        else:
+            yield sources.of_server(url, count, trials, separate=separate)
 
 
 def _as_said(given: dict[str, Any], server: Model) -> Model:

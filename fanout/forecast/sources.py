@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from fanout.outcomes import Outcome
     from fanout.runfile import RunFile
-    from workers.simulated.options import Share
+    from workers.simulated.options import Share, SimulatedOptions
+    from workers.simulated.trial import Trial
 
 #: Mailboxes of a run whose seconds are kept.
 KEPT = 2**16
@@ -54,11 +56,26 @@ class Source:
     words: str
 
 
-def simulated(url: str, count: int, *, separate: bool) -> Source:
-    """By the options of a `sim:` URL, and a census of a few of its mailboxes, here. Raises UsageError."""
+class Trials:
+    """Censuses of a few mailboxes, here. Servers that differ by seed and number alone are tried once: a trial is off by more than that."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[SimulatedOptions, bool], Trial] = {}
+
+    def of(self, options: SimulatedOptions, *, separate: bool) -> Trial:
+        """The trial of a server. Raises what `try_out` raises."""
+        source = options.source if isinstance(options.source, Path) else 0
+        alike = replace(options, source=source, seed=0), separate
+        if alike not in self._made:
+            self._made[alike] = try_out(options, separate_connections=separate)
+        return self._made[alike]
+
+
+def simulated(url: str, count: int, trials: Trials, *, separate: bool) -> Source:
+    """By the options of a `sim:` URL, and a census of a few of its mailboxes. Raises UsageError."""
     options = parse_options(url)
     try:
-        trial = try_out(options, separate_connections=separate)
+        trial = trials.of(options, separate=separate)
     except (OSError, MailboxError) as error:
         raise UsageError(f"{url}: no mailbox can be tried: {error}; with --seconds none needs to be") from error
     usual = Trips(options.latency, trial.trips, trial.late)
@@ -209,10 +226,10 @@ class _Failures:
         return {trouble: number / mailboxes for trouble, number in troubles.items() if number}
 
 
-def of_server(url: str, count: int, *, separate: bool) -> Source:
-    """By what a URL alone tells. Raises UsageError for a server of which that is nothing."""
+def of_server(url: str, count: int, trials: Trials | None = None, *, separate: bool) -> Source:
+    """By what a URL alone tells; `trials`: those that were made already. Raises UsageError for a server of which that is nothing."""
     if url.startswith(SCHEME):
-        return simulated(url, count, separate=separate)
+        return simulated(url, count, trials or Trials(), separate=separate)
     if url.startswith("null:"):
         return Source(Server(Delay(0.0), cpu=0.2e-6, separate=separate), "nothing is opened: 0.2 us of CPU")
     raise UsageError(

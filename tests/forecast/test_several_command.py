@@ -79,6 +79,15 @@ def test_rosters_are_listed_and_each_server_takes_what_its_own_options_say() -> 
     assert "nothing is opened: 0.2 us of CPU" in found.stdout
 
 
+def test_simulated_servers_that_differ_by_their_seed_alone_are_tried_once() -> None:
+    trials = sources.Trials()
+
+    one = sources.of_server("sim:40?seed=1", 40, trials, separate=False)
+
+    assert sources.of_server("sim:50?seed=2", 50, trials, separate=False).server == one.server
+    assert sources.of_server("sim:50?folders=30", 50, trials, separate=False).server.cpu > one.server.cpu
+
+
 # --- from a run -------------------------------------------------------------------------------------------------------
 
 
