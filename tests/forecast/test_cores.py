@@ -11,7 +11,7 @@ from workers.simulated.options import Delay
 LANES = (1, 2, 3, 4, 8, 16, 32, 100, 400)
 
 
-@pytest.mark.parametrize("cores", [1, 2, 4])
+@pytest.mark.parametrize("cores", [1, 2, 4, 16])
 @pytest.mark.parametrize("busy", [0.05, 0.2, 0.5, 0.9])
 def test_lanes_that_are_alike_are_as_the_exact_solution_has_them(cores: int, busy: float) -> None:
     exact = computing(Server(Delay(0.0), cpu=busy), 1 - busy, cores, max(LANES))
@@ -53,6 +53,17 @@ def test_who_computes_beside_others_who_do_so_at_times_is_slowed_down_by_how_man
     assert shared(cores=1, others=3, busy=1.5) == 2.5
     assert shared(cores=2, others=2, busy=2.0) == 1.5
     assert shared(cores=2, others=2, busy=1.0) == pytest.approx(1.0 + 0.25 * 0.5)  # both of them a quarter of the time
+
+
+@pytest.mark.parametrize("cores", [8, 16, 32, 64])
+@pytest.mark.parametrize("busy", [0.05, 0.2, 0.5])
+def test_many_cores_are_all_at_work_where_there_are_lanes_enough(cores: int, busy: float) -> None:
+    lanes = [round(times * cores / busy) for times in (0.5, 1.3, 3)]
+
+    times = computing(Server(Delay(0.0), cpu=busy), 1 - busy, cores, lanes[-1])
+
+    at_work = [number * busy / (1 - busy + times[number]) / cores for number in lanes]
+    assert at_work == pytest.approx([0.5, 1, 1], rel=0.02)
 
 
 def test_one_server_has_the_exact_solution() -> None:
