@@ -100,4 +100,4 @@ class ServerRun:
     @property
     def wants_a_look(self) -> bool:
         """Whether there may be something to be done for it when somebody looks."""
-        return not self.dispatch.finished and bool(self.waiting or self.living < self.begun)
+        return bool(self.waiting or self.living < self.begun) and not self.dispatch.finished

@@ -99,8 +99,8 @@ class VirtualRun:
         """Seconds until every mailbox is settled, or the run stops, and its workers are let go."""
         now = self._machine.begin
         self._perform(self.dispatch.handle(Begun(), now), now)
-        for place, server in enumerate(self.servers):
-            server.begun, self._lanes[place] = server.living, server.computing
+        for server in self.servers:
+            server.begun = server.living
         while not self.dispatch.finished:
             due = heapq.heappop(self._due)
             if self._is_stale(due):
@@ -142,6 +142,7 @@ class VirtualRun:
         server = self._server(worker.number)
         server.living += 1
         server.coming.add(worker.number)
+        self._count_lanes(worker)
         worker.free = [0.0] * len(worker.free)
         self._template_free = max(self._template_free, now) + self._machine.start
         self._happen(self._template_free + self._machine.pipe, worker, Heard(worker.number, Ready()))
@@ -154,11 +155,11 @@ class VirtualRun:
         before, begun = server.visits.sessions, now + self._machine.pipe
         if not worker.chunks:
             server.begin_work(begun)
+            server.coming.discard(worker.number)
+            self._count_lanes(worker)
             self.workers.add(begun, 1)
         worker.chunks += 1
-        server.coming.discard(worker.number)
         if worker.number not in self._hanging:
-            self._lanes[place] = server.computing
             cpu = self._cores.seconds(place, self._lanes)
             self._tell(worker, chunk, sorted(server.visits.chunk(worker, chunk, begun, cpu)))
         self.sessions.add(begun, server.visits.sessions - before)
@@ -202,6 +203,7 @@ class VirtualRun:
         worker.life += 1
         server.living -= 1
         server.coming.discard(worker.number)
+        self._count_lanes(worker)
         self._hanging.pop(worker.number, None)
 
     def _finish_chunks(self, number: int, chunks: int, now: float) -> None:
@@ -212,7 +214,13 @@ class VirtualRun:
         worker.chunks -= chunks
         if not worker.chunks:
             self._server(number).end_work(now)
+            self._count_lanes(worker)
             self.workers.add(now, -1)
+
+    def _count_lanes(self, worker: Visitor) -> None:
+        """Another number of them shares the cores, of the server that a worker is of."""
+        place = worker.number % len(self.servers)
+        self._lanes[place] = self.servers[place].computing
 
     def _cost(self, event: Event) -> float:
         """Seconds that the parent needs for an event: it does one after the other."""
@@ -226,13 +234,12 @@ class VirtualRun:
 
         The parent looks at its workers once a second; here only where there may be something to be seen.
         """
+        wanted = self._always_looks or bool(self._hanging)
         for place in places:
             server = self.servers[place]
             server.note(now)
-            self._lanes[place] = server.computing
-        if self._looking or self.dispatch.finished:
-            return
-        if self._hanging or self._always_looks or any(self.servers[place].wants_a_look for place in places):
+            wanted = wanted or server.wants_a_look
+        if wanted and not self._looking and not self.dispatch.finished:
             self._looking = True
             self.happened += 1
             heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self.happened, 0, 0, Looked([])))
