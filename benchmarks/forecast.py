@@ -36,8 +36,8 @@ from fanout.progress import Silent
 from workers.mapi.logons import MAX_LOGONS
 from workers.simulated.options import Delay
 
-#: The mailboxes and the options of each server, workers for each, chunk size: some seconds each. Most of that is waiting, but for the last
-#: two, of which the first server has more to compute than the cores can do, and waits for nothing in the end.
+#: The mailboxes and the options of each server, workers for each, chunk size: some seconds each, most of which are waiting; but the
+#: first server of the last two only computes.
 CASES = (
     (((1000, "latency=2ms"),), 2, 100),
     (((2000, "latency=2ms"),), 4, None),

@@ -113,7 +113,7 @@ def _finish(forecast: Forecast) -> str:
 
 
 def _last(forecast: Forecast) -> str:
-    """Which server is done last; and the first one, for whom it could do with more workers."""
+    """Which server is done last, and which one first."""
     last, *_, first = by_end(forecast)
     return f"{_done(last)}; the first to be done: {_done(first)}"
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fanout.forecast.model import Server
+    from fanout.forecast.server_run import ServerRun
     from fanout.forecast.subject import Part, Subject
     from fanout.partition import Partition
 
@@ -51,7 +52,6 @@ EACH_OF_SEVERAL = 20_000
 
 #: Fewer workers are recommended where they take no more than so many times what most of them would take; guided chunks likewise.
 WORTH_IT, AS_GOOD = 1.1, 1.02
-
 
 #: No server is out.
 NO_OUTAGE: Mapping[int, Outage] = MappingProxyType({})
@@ -144,12 +144,19 @@ class Forecast(msgspec.Struct, frozen=True, omit_defaults=True):
     servers: tuple[ServerForecast, ...] = ()
 
 
-class Ended(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True):
     """How one server of a run in virtual time came to its end."""
 
-    seconds: float
+    #: Seconds until then, and those for the mailboxes that were not gone through.
+    done: float
+    later: float
+    #: For which share of `done` its workers were at work.
     busy: float
     failed: int
+
+    @property
+    def seconds(self) -> float:
+        return self.done + self.later
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -160,7 +167,7 @@ class Ran(msgspec.Struct, frozen=True):
     gone_through: int
     workers: Use
     sessions: Use
-    servers: tuple[Ended, ...]
+    servers: tuple[End, ...]
 
 
 class Study:
@@ -213,29 +220,19 @@ class Study:
 
     def run(self, setting: Setting, number: int, chunks: int) -> Ran:
         """One run, over the tapes of that number and up to so many chunks."""
-        parts, counts = self._subject.parts, self._enough(setting, chunks)
+        counts = self._enough(setting, chunks)
         run = self._virtual(setting, number, counts)
         seconds = run.seconds()
-        later = [
-            (part.count - count) * server.steady.each
-            for part, count, server in zip(parts, counts, run.servers, strict=True)
-        ]
-        ends = [server.done or 0.0 for server in run.servers]
-        whole = seconds + max(more - (max(ends) - end) for more, end in zip(later, ends, strict=True))
-        failed = [
-            round(server.dispatch.failed * part.count / count)
-            for part, count, server in zip(parts, counts, run.servers, strict=True)
-        ]
+        each = zip(self._subject.parts, counts, run.servers, strict=True)
+        ends = tuple(_end(part, count, server, setting.workers) for part, count, server in each)
+        last = max(end.done for end in ends)
         return Ran(
-            whole,
-            sum(failed),
+            seconds + max(end.later - (last - end.done) for end in ends),
+            sum(end.failed for end in ends),
             sum(counts),
             Use(*run.workers.averages(seconds)),
             Use(*run.sessions.averages(seconds)),
-            tuple(
-                Ended(end + more, server.worked / (setting.workers * end) if end else 0.0, fails)
-                for server, end, more, fails in zip(run.servers, ends, later, failed, strict=True)
-            ),
+            ends,
         )
 
     def outage(self, setting: Setting, lasts: float, last: int) -> OutageCost:
@@ -302,6 +299,17 @@ class Study:
         most = min(subject.capacity or count, count)
         sizes = {size for size in (*SIZES, setting.chunk_size) if size and size <= most}
         return [*sorted(sizes), None]
+
+
+def _end(part: Part, count: int, server: ServerRun, workers: int) -> End:
+    """How a server came to its end, of whose mailboxes so many were gone through by so many workers."""
+    done = server.done or 0.0
+    return End(
+        done,
+        (part.count - count) * server.steady.each,
+        server.worked / (workers * done) if done else 0.0,
+        round(server.dispatch.failed * part.count / count),
+    )
 
 
 def _partition(setting: Setting, part: Part) -> Partition:
