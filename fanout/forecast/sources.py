@@ -122,13 +122,13 @@ def given(seconds: Delay, *, separate: bool) -> Source:
 
 
 def shares(file: RunFile, servers: Sequence[str]) -> list[range]:
-    """The mailboxes of each of these servers in a run; for a server by itself all of a run over one, whichever that was.
+    """The mailboxes of each of these servers in a run; all there are for a server by itself that the run was not over.
 
-    Raises UsageError for a server that the run was not over, or of which nothing is done.
+    Raises UsageError for one of several that the run was not over, and for one of which nothing is done.
     """
-    told = file.facts()
+    told = file.facts("server", "legs")
     legs = {leg["server"]: range(leg["first"], leg["first"] + leg["count"]) for leg in told.get("legs", ())}
-    if not legs and (len(servers) == 1 or "server" not in told):
+    if not told or (len(servers) == 1 and servers[0] not in legs):
         return [EVERY for _ in servers]
     legs = legs or {told["server"]: EVERY}
     for server in servers:
@@ -168,16 +168,18 @@ def measured(file: RunFile, within: range = EVERY, *, separate: bool) -> Source:
     )
     return Source(
         server,
-        f"{_in_words(file)}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, "
+        f"{_in_words(file, within)}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, "
         f"{failed.count:,} failed, {attempts.total():,} further attempts; all of their seconds count as waiting, "
         "unless --cpu says otherwise",
     )
 
 
-def _in_words(file: RunFile) -> str:
-    """The run, for people: one over several servers is taken for one over all of them together."""
+def _in_words(file: RunFile, within: range) -> str:
+    """The run, for people: of one over several servers it is one that counts, or all of them together."""
     servers = file.facts("servers").get("servers")
-    return f"{file.path}, its {len(servers)} servers together" if servers else f"{file.path}"
+    if not servers:
+        return f"{file.path}"
+    return f"{file.path}, {f'its {len(servers)} servers together' if within == EVERY else 'on this server'}"
 
 
 class _Reservoir:

@@ -127,8 +127,8 @@ def test_each_server_takes_what_its_own_mailboxes_took_in_a_run(tmp_path: Path) 
     one, two = found["servers"]
     assert one["seconds"]["median"] == pytest.approx(400 * 0.1 / 4, rel=0.1)
     assert two["seconds"]["median"] > 3 * one["seconds"]["median"]
-    assert one["source"].startswith(f"{path}: 2 mailboxes done, 0 failed, 0 further attempts")
-    assert two["source"].startswith(f"{path}: 8 mailboxes done, 1 failed, 1 further attempts")
+    assert one["source"].startswith(f"{path}, on this server: 2 mailboxes done, 0 failed, 0 further attempts")
+    assert two["source"].startswith(f"{path}, on this server: 8 mailboxes done, 1 failed, 1 further attempts")
     with RunFile.open(path) as file:
         within = sources.shares(file, [B])[0]
         server = sources.measured(file, within, separate=True).server
@@ -142,6 +142,14 @@ def test_one_server_of_a_run_over_several_takes_what_its_own_mailboxes_took(tmp_
     found = plan("--forecast", "--server", B, "--count", "400", "-w", "4", "--from", path, "--outage", "none", "--json")
 
     assert json.loads(found.stdout)["given"]["seconds"]["median"] == pytest.approx(400 * 0.4 / 4, rel=0.1)
+
+
+def test_another_server_by_itself_takes_what_all_of_a_run_took(tmp_path: Path) -> None:
+    path = run_file(tmp_path / "r.fanout", {A: [0.1], B: [0.1]})
+
+    found = plan("--forecast", "--server", C, "--count", "400", "-w", "4", "--from", path, "--outage", "none")
+
+    assert f"mailbox   {path}, its 2 servers together: 2 mailboxes done" in found.stdout
 
 
 def test_a_server_that_is_not_in_the_run_is_refused(tmp_path: Path) -> None:
