@@ -187,7 +187,7 @@ def large(subject: Subject, setting: Setting) -> str:
     """What a large forecast takes."""
     paid = cost(lambda: Study(subject, 0).forecast(setting, 600.0))
     return (
-        f"{len(subject.parts)} servers, {subject.count:,} mailboxes, {setting.workers:,} workers each: {paid.wall:.1f} s, "
+        f"servers {len(subject.parts)}, mailboxes {subject.count:,}, workers of each {setting.workers:,}: {paid.wall:.1f} s, "
         f"{paid.cpu:.1f} CPU s, {paid.peak:.0f} MiB"
     )
 
