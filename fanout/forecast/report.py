@@ -153,7 +153,7 @@ def _server_columns(servers: Sequence[ServerForecast]) -> list[Column]:
     columns = [
         Column(("", "server"), [server.server for server in servers], words=True),
         Column(("", "mailboxes"), [f"{server.mailboxes:,}" for server in servers], weight=3),
-        Column(("", "done after"), [duration(server.seconds.median) for server in servers]),
+        Column(("", "done after"), [_lasting(server.seconds.median) for server in servers]),
         Column(("", "90 % of runs"), [_interval(server.seconds) for server in servers], weight=2),
         Column(("workers", "at work"), [f"{server.busy:.0%}" for server in servers]),
     ]

@@ -106,7 +106,7 @@ def test_a_report_says_which_server_is_the_last() -> None:
     assert re.fullmatch(r"workers   \d+\.\d of 16 at work on average, \d+%", lines[5])
     assert re.fullmatch(r"sessions  \d+\.\d of 40 open on average, \d+%", lines[6])
     assert lines[7].startswith(
-        "outage    10 min 0 s of sim:1000?latency=400ms, the last one to be done, in the middle of the run costs "
+        "outage    10 min of sim:1000?latency=400ms, the last one to be done, in the middle of the run costs "
     )
 
 
