@@ -223,7 +223,9 @@ def _counts(given: dict[str, Any]) -> list[int]:
             )
         return counts
     roster, _ = survey(given | {"workers": 1})  # nobody works, so there need be no room for so many
-    return [leg.count for url in urls if (leg := roster.leg(url))] if roster.legs else [roster.count]
+    if not roster.legs:
+        return [roster.count]
+    return [leg.count if leg else 0 for leg in map(roster.leg, urls)]
 
 
 def _counted(given: dict[str, Any], servers: int) -> list[int]:
