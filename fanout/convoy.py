@@ -223,8 +223,7 @@ def _alone(mailboxes: Mailboxes) -> list[Mailboxes]:
     Raises UsageError for a server that is named twice, and for URLs that can't be meant.
     """
     servers, names_on = mailboxes.servers, mailboxes.names_on
-    if twice := next((server for server in servers if servers.count(server) > 1), None):
-        raise UsageError(f"{twice!r} is named twice; each server of a run is named once")
+    check_named_once(servers)
     accesses = access_to(servers, mailboxes.access)
     return [
         replace(
@@ -247,6 +246,12 @@ def access_to(servers: Sequence[str], access: Access) -> list[Access]:
     """
     have = [_has_accounts(server) for server in servers]
     return [access if has or not any(have) else ANYBODY for has in have]
+
+
+def check_named_once(servers: Sequence[str]) -> None:
+    """Raise UsageError for a server that is named twice."""
+    if twice := next((server for server in servers if servers.count(server) > 1), None):
+        raise UsageError(f"{twice!r} is named twice; each server of a run is named once")
 
 
 def _has_accounts(server: str) -> bool:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+#: All that there can be.
+EVERY = range(2**62)
+
 
 def gaps(settled: Iterable[tuple[int, int]], count: int, first: int = 0) -> Iterator[range]:
     """The ordinals from `first` on and below `count` that none of `settled` covers, neighbours together, in order.

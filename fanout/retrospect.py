@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fanout.ordinals import EVERY
 from workers.causes import Cause
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ WITH told (life, at) AS (
 )
 SELECT worker % ?1, min(begun), max(max(coalesce(ended, begun), coalesce(at, begun)))
 FROM lives LEFT JOIN told ON number = life GROUP BY sitting, worker % ?1 ORDER BY sitting
+"""
+
+_ATTEMPTS = """
+SELECT CAST(line AS TEXT) ->> '$.error.cause', count(*) FROM attempts WHERE ordinal >= ? AND ordinal < ? GROUP BY 1
 """
 
 
@@ -57,7 +62,7 @@ class Retrospect:
             worked[servers[place]].append((begun, ended))
         return worked
 
-    def attempts(self) -> Counter[Cause]:
-        """Why attempts failed that were followed by another one."""
-        causes = self._query("SELECT CAST(line AS TEXT) ->> '$.error.cause', count(*) FROM attempts GROUP BY 1")
+    def attempts(self, within: range = EVERY) -> Counter[Cause]:
+        """Why attempts failed that were followed by another one: all, or those at the mailboxes of one server."""
+        causes = self._query(_ATTEMPTS, within.start, within.stop)
         return Counter({Cause(cause): count for cause, count in causes})

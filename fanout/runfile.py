@@ -49,6 +49,11 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 _NAMES = "SELECT first, addresses FROM roster WHERE first < ? AND first + count > ? ORDER BY first"
 
+_LINES = (
+    "SELECT first, lines FROM done WHERE first >= ?1 AND first < ?2"
+    " UNION ALL SELECT ordinal, line FROM failed WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY 1"
+)
+
 _BY_SECOND = """
 SELECT CAST(at AS INTEGER), sum(count) FROM (SELECT at, count FROM done UNION ALL SELECT at, 1 FROM failed)
 WHERE at >= ? GROUP BY 1 ORDER BY 1
@@ -267,14 +272,13 @@ class RunFile(DurableFile):
         [(done, failed)] = self._query(_COUNTS, within.start, within.stop)
         return done, failed
 
-    def lines(self) -> Iterator[bytes]:
-        """The records, in the order of the roster, some at a time."""
-        rows = self._query("SELECT first, lines FROM done UNION ALL SELECT ordinal, line FROM failed ORDER BY 1")
-        return (lines for _, lines in rows)
+    def lines(self, within: range = ordinals.EVERY) -> Iterator[bytes]:
+        """The records of all mailboxes, or of those of one server, in the order of the roster, some at a time."""
+        return (lines for _, lines in self._query(_LINES, within.start, within.stop))
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Every outcome, in the order of the roster."""
-        for lines in self.lines():
+    def outcomes(self, within: range = ordinals.EVERY) -> Iterator[Outcome]:
+        """Every outcome, or those of one server, in the order of the roster."""
+        for lines in self.lines(within):
             yield from read_records(lines)
 
     def failures(self) -> Iterator[Outcome]:

@@ -8,8 +8,9 @@ from random import Random
 import pytest
 
 from fanout.forecast.model import Machine, Server, Setting
+from fanout.forecast.server_run import World
 from fanout.forecast.tape import Tape
-from fanout.forecast.virtual import VirtualRun, World
+from fanout.forecast.virtual import VirtualRun
 from fanout.partition import Fixed, Partition, partition
 from workers.simulated.options import Delay
 
@@ -30,8 +31,8 @@ def skewed(seed: int, sigma: float) -> list[float]:
 
 def makespan(seconds: list[float], how: Partition) -> float:
     """Seconds until every mailbox is settled."""
-    run = VirtualRun(len(seconds), Setting(WORKERS), how, World(Server(Delay(0.0)), Tape(seconds), MACHINE))
-    return run.seconds()
+    world = World(Server(Delay(0.0)), Tape(seconds), len(seconds), how)
+    return VirtualRun([world], Setting(WORKERS), MACHINE).seconds()
 
 
 def times_the_ideal(how: Partition, sigma: float) -> float:

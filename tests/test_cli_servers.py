@@ -268,15 +268,18 @@ def test_a_run_over_several_servers_that_is_killed_is_gone_on_with_on_each(tmp_p
     assert len({(record["server"], record["mailbox"]) for record in found}) == len(found) == 120
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [(["bench", "logon"], "a bench measures one server"), (["plan", "--forecast"], "a forecast is of one server")],
-)
-def test_what_is_of_one_server_says_so(words: list[str], said: str) -> None:
-    done = CliRunner().invoke(cli, [*words, *both()])
+def test_what_is_of_one_server_says_so() -> None:
+    done = CliRunner().invoke(cli, ["bench", "logon", *both()])
 
     assert isinstance(done.exception, UsageError)
-    assert str(done.exception) == f"{said}: give --server once"
+    assert str(done.exception) == "a bench measures one server: give --server once"
+
+
+def test_a_forecast_is_of_all_servers_of_a_run() -> None:
+    done = CliRunner().invoke(cli, ["plan", "--forecast", *both(), "--count", "20", "--seconds", "1ms"])
+
+    assert (done.exit_code, done.exception) == (0, None)
+    assert done.stdout.startswith("40 mailboxes of 2 servers, each with ")
 
 
 @pytest.mark.spawns

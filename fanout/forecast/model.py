@@ -152,6 +152,9 @@ def computing(server: Server, wait: float, cores: int, most: int) -> list[float]
     Lanes that wait, and then share the cores in equal parts, are a closed queueing network with a delay and one station of
     several servers: exact mean value analysis (Reiser and Lavenberg, 1980), which holds for any distribution of both times
     where the cores are shared so. `wait`: seconds that a mailbox waits, on average.
+
+    That nobody computes is as likely as with a lane less, times the pace as part of what it would be without this station (Reiser,
+    1981): as what is left of all other chances it would be lost in rounding from eight cores on.
     """
     times, in_line = [server.cpu], 0.0
     #: How likely it is that so many lanes compute, for less than there are cores.
@@ -162,9 +165,6 @@ def computing(server: Server, wait: float, cores: int, most: int) -> list[float]
         pace = lanes / (wait + time) if time else 0.0
         in_line = pace * time
         some = [server.cpu / (number + 1) * pace * chance for number, chance in enumerate(likely[:-1])]
-        none = (
-            1 - (server.cpu * pace + sum([(cores - 1 - number) * chance for number, chance in enumerate(some)])) / cores
-        )
-        likely = [max(0.0, none), *some]  # what is next to nothing may be rounded to less than that
+        likely = [likely[0] * pace * wait / lanes, *some]
         times.append(time)
     return times

@@ -10,7 +10,7 @@ from fanout.durations import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fanout.forecast.study import Forecast, OutageCost, Row, Spread
+    from fanout.forecast.study import Forecast, OutageCost, Row, ServerForecast, Spread
 
 
 #: Seconds of a run below which nobody reckons with an outage in its middle, and below which its length is told no closer.
@@ -19,22 +19,37 @@ SHORT, LEAST = 1.0, 0.05
 
 def report(forecast: Forecast, width: int | None) -> Iterator[str]:
     """All that is said of a forecast; `width`: characters of a line, None for no end."""
-    given = forecast.given
-    yield f"{title(forecast)}, {setting(given, forecast.concurrency)}"
+    yield f"{title(forecast)}, {given(forecast)}"
     yield f"mailbox   {forecast.source}"
     yield f"finish    {_finish(forecast)}"
+    if forecast.servers:
+        yield f"last      {_last(forecast)}"
     yield f"basis     {how(forecast)}"
-    yield f"workers   {_use(forecast.workers.mean, given.workers, 'at work')}"
+    yield f"workers   {_use(forecast.workers.mean, forecast.given.workers * (len(forecast.servers) or 1), 'at work')}"
     yield f"sessions  {_sessions(forecast)}"
     yield f"outage    {outage(forecast)}"
     yield ""
+    if forecast.servers:
+        yield from table(_server_columns(by_end(forecast)), width)
+        yield ""
     yield from table(_columns([*forecast.workforces, *forecast.chunk_sizes], forecast), width)
     yield ""
     yield f"recommended: {recommended(forecast)}"
 
 
 def title(forecast: Forecast) -> str:
-    return f"{forecast.mailboxes:,} mailboxes of {forecast.server}"
+    of = f"{len(forecast.servers)} servers" if forecast.servers else forecast.server
+    return f"{forecast.mailboxes:,} mailboxes of {of}"
+
+
+def given(forecast: Forecast) -> str:
+    """The setting that is given; of several servers each has its workers."""
+    return ("each with " if forecast.servers else "") + setting(forecast.given, forecast.concurrency)
+
+
+def by_end(forecast: Forecast) -> list[ServerForecast]:
+    """The servers, the one that is done last first."""
+    return sorted(forecast.servers, key=lambda server: server.seconds.median, reverse=True)
 
 
 def setting(row: Row, concurrency: int) -> str:
@@ -74,7 +89,8 @@ def in_words(outage: OutageCost) -> str:
     """What an outage costs."""
     if not outage.lasts:
         return "none was looked at"
-    costs = f"{duration(outage.lasts)} in the middle of the run costs {duration(max(0.0, outage.costs))}"
+    whose = f" of {outage.server}, the last one to be done," if outage.server else ""
+    costs = f"{duration(outage.lasts)}{whose} in the middle of the run costs {duration(max(0.0, outage.costs))}"
     if outage.stops:
         return f"{costs}, with a `fanout resume` when the server is back: the run gives up before that"
     if outage.unreachable:
@@ -94,6 +110,16 @@ def _finish(forecast: Forecast) -> str:
     seconds = forecast.given.seconds
     failed = f", {forecast.failed:,} fail" if forecast.failed else ""
     return f"{spread(seconds)}, {_rate(forecast.mailboxes / seconds.median)}{failed}"
+
+
+def _last(forecast: Forecast) -> str:
+    """Which server is done last, and which one first."""
+    last, *_, first = by_end(forecast)
+    return f"{_done(last)}; the first to be done: {_done(first)}"
+
+
+def _done(server: ServerForecast) -> str:
+    return f"{server.server} after {spread(server.seconds)}"
 
 
 def _rate(mailboxes: float) -> str:
@@ -121,6 +147,23 @@ def _columns(rows: Sequence[Row], forecast: Forecast) -> list[Column]:
         Column(("times", "given"), [f"{row.seconds.median / given:.2f}" if given else "" for row in rows], weight=2),
         Column(("", ""), [_mark(row, forecast) for row in rows], words=True),
     ]
+
+
+def _server_columns(servers: Sequence[ServerForecast]) -> list[Column]:
+    columns = [
+        Column(("", "server"), [server.server for server in servers], words=True),
+        Column(("", "mailboxes"), [f"{server.mailboxes:,}" for server in servers], weight=3),
+        Column(("", "done after"), [_lasting(server.seconds.median) for server in servers]),
+        Column(("", "90 % of runs"), [_interval(server.seconds) for server in servers], weight=2),
+        Column(("workers", "at work"), [f"{server.busy:.0%}" for server in servers]),
+    ]
+    if any(server.failed for server in servers):
+        columns.append(Column(("", "fail"), [f"{server.failed:,}" for server in servers], weight=4))
+    if len({server.source for server in servers}) > 1:
+        columns.append(
+            Column(("", "what a mailbox takes"), [server.source for server in servers], weight=1, words=True)
+        )
+    return columns
 
 
 def _interval(seconds: Spread) -> str:

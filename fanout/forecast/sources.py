@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from fanout.errors import UsageError
 from fanout.forecast.model import Sample, Server, Slowed, Trips, Trouble
+from fanout.ordinals import EVERY
 from workers.causes import Cause, MailboxError
 from workers.simulated.faults import SLOW_AT_LEAST, SLOWNESS
 from workers.simulated.options import SCHEME, Delay, Fault, parse_options
 from workers.simulated.trial import try_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fanout.outcomes import Outcome
     from fanout.runfile import RunFile
-    from workers.simulated.options import Share
+    from workers.simulated.options import Share, SimulatedOptions
+    from workers.simulated.trial import Trial
 
 #: Mailboxes of a run whose seconds are kept.
 KEPT = 2**16
@@ -53,11 +56,26 @@ class Source:
     words: str
 
 
-def simulated(url: str, count: int, *, separate: bool) -> Source:
-    """By the options of a `sim:` URL, and a census of a few of its mailboxes, here. Raises UsageError."""
+class Trials:
+    """Censuses of a few mailboxes, here. Servers that differ by seed and number alone are tried once: a trial is off by more than that."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[SimulatedOptions, bool], Trial] = {}
+
+    def of(self, options: SimulatedOptions, *, separate: bool) -> Trial:
+        """The trial of a server. Raises what `try_out` raises."""
+        source = options.source if isinstance(options.source, Path) else 0
+        alike = replace(options, source=source, seed=0), separate
+        if alike not in self._made:
+            self._made[alike] = try_out(options, separate_connections=separate)
+        return self._made[alike]
+
+
+def simulated(url: str, count: int, trials: Trials, *, separate: bool) -> Source:
+    """By the options of a `sim:` URL, and a census of a few of its mailboxes. Raises UsageError."""
     options = parse_options(url)
     try:
-        trial = try_out(options, separate_connections=separate)
+        trial = trials.of(options, separate=separate)
     except (OSError, MailboxError) as error:
         raise UsageError(f"{url}: no mailbox can be tried: {error}; with --seconds none needs to be") from error
     usual = Trips(options.latency, trial.trips, trial.late)
@@ -103,7 +121,28 @@ def given(seconds: Delay, *, separate: bool) -> Source:
     )
 
 
-def measured(file: RunFile, *, separate: bool) -> Source:
+def shares(file: RunFile, servers: Sequence[str]) -> list[range]:
+    """The mailboxes of each of these servers in a run; all there are for a server by itself that the run was not over.
+
+    Raises UsageError for one of several that the run was not over, and for one of which nothing is done.
+    """
+    told = file.facts("server", "legs")
+    legs = {leg["server"]: range(leg["first"], leg["first"] + leg["count"]) for leg in told.get("legs", ())}
+    if not told or (len(servers) == 1 and servers[0] not in legs):
+        return [EVERY for _ in servers]
+    legs = legs or {told["server"]: EVERY}
+    for server in servers:
+        if server not in legs:
+            raise UsageError(
+                f"--from {file.path}: it has no mailbox of {server}, and each server takes what its own mailboxes took; it is a "
+                f"run over {', '.join(legs)}"
+            )
+        if not file.counts_of(legs[server])[0]:
+            raise UsageError(f"--from {file.path}: it has no mailbox of {server} that is done")
+    return [legs[server] for server in servers]
+
+
+def measured(file: RunFile, within: range = EVERY, *, separate: bool) -> Source:
     """By a run: the seconds of its mailboxes, and what its attempts came to, as far as it has come.
 
     Raises UsageError for one that tells nothing.
@@ -112,7 +151,7 @@ def measured(file: RunFile, *, separate: bool) -> Source:
         raise UsageError(f"--from {file.path}: the run never began, or is just beginning: it has measured nothing")
     goes_on = file.worked_on_by is not None
     seconds, failed = _Reservoir(), _Failures()
-    for outcome in file.outcomes():
+    for outcome in file.outcomes(within):
         if not outcome.ok:
             failed.add(outcome)
         elif outcome.seconds is not None:
@@ -120,7 +159,7 @@ def measured(file: RunFile, *, separate: bool) -> Source:
     if not seconds.kept:
         advice = ", and goes on: wait until it has some" if goes_on else ""
         raise UsageError(f"--from {file.path}: it has no mailbox that is done and whose seconds are known{advice}")
-    attempts = file.retrospect.attempts()
+    attempts = file.retrospect.attempts(within)
     server = Server(
         waits=Sample(tuple(seconds.kept)),
         refusal=failed.refusal,
@@ -129,16 +168,18 @@ def measured(file: RunFile, *, separate: bool) -> Source:
     )
     return Source(
         server,
-        f"{_in_words(file)}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, "
+        f"{_in_words(file, within)}{', which goes on, so far' if goes_on else ''}: {seconds.seen:,} mailboxes done, "
         f"{failed.count:,} failed, {attempts.total():,} further attempts; all of their seconds count as waiting, "
         "unless --cpu says otherwise",
     )
 
 
-def _in_words(file: RunFile) -> str:
-    """The run, for people: one over several servers is taken for one over all of them together."""
+def _in_words(file: RunFile, within: range) -> str:
+    """The run, for people: of one over several servers it is one that counts, or all of them together."""
     servers = file.facts("servers").get("servers")
-    return f"{file.path}, its {len(servers)} servers together" if servers else f"{file.path}"
+    if not servers:
+        return f"{file.path}"
+    return f"{file.path}, {f'its {len(servers)} servers together' if within == EVERY else 'on this server'}"
 
 
 class _Reservoir:
@@ -187,10 +228,10 @@ class _Failures:
         return {trouble: number / mailboxes for trouble, number in troubles.items() if number}
 
 
-def of_server(url: str, count: int, *, separate: bool) -> Source:
-    """By what a URL alone tells. Raises UsageError for a server of which that is nothing."""
+def of_server(url: str, count: int, trials: Trials | None = None, *, separate: bool) -> Source:
+    """By what a URL alone tells; `trials`: those that were made already. Raises UsageError for a server of which that is nothing."""
     if url.startswith(SCHEME):
-        return simulated(url, count, separate=separate)
+        return simulated(url, count, trials or Trials(), separate=separate)
     if url.startswith("null:"):
         return Source(Server(Delay(0.0), cpu=0.2e-6, separate=separate), "nothing is opened: 0.2 us of CPU")
     raise UsageError(

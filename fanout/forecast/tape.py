@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Mailboxes that are drawn at the most. Of a longer roster the slowest in 262,144 stands for the slowest of all.
 LONGEST = 2**18
 
+#: The same for each of several servers, at the least: that many would say of a server by how much its mean is off from run to run.
+LONGEST_OF_SEVERAL = 2**15
+
 
 class Tape:
     """So many mailboxes, over and over."""

@@ -1,35 +1,52 @@
 """A run in virtual time: the real dispatch, over workers and a server that are no more than the times they take.
 
 An engine and a loop in one: it performs the commands of dispatch by putting what follows from them, and when, into a heap,
-and tells dispatch of what is there first. No process, no clock, no waiting. Pure.
+and tells dispatch of what is there first. No process, no clock, no waiting. Of several servers each has a dispatch, and the real
+legs decide; what they share is the machine: its cores, and the parent's thread. Pure.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.dispatch import Dispatch
-from fanout.events import Begun, Ended, Event, Heard, Looked, Reading, Retry, Send, Spot, StartWorker, TerminateWorker
-from fanout.forecast.model import HELD, computing
+from fanout.events import (
+    Begun,
+    Ended,
+    Event,
+    Heard,
+    Joined,
+    KillWorker,
+    Looked,
+    Reading,
+    Retry,
+    Send,
+    Spot,
+    StartWorker,
+    StopWorker,
+    TerminateWorker,
+)
+from fanout.forecast.cores import sharing
+from fanout.forecast.model import HELD
+from fanout.forecast.server_run import ServerRun
 from fanout.forecast.timeline import Timeline
-from fanout.forecast.visits import Told, Visitor, Visits
+from fanout.forecast.visits import Told, Visitor
+from fanout.legs import Legs
 from fanout.policy import ORDINARY
 from workers.causes import Cause
 from workers.messages import Chunk, Error, Failed, Found, Ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from fanout.dispatch import Dispatch
     from fanout.events import Command
-    from fanout.forecast.model import Machine, Outage, Server, Setting
-    from fanout.forecast.tape import Tape
-    from fanout.partition import Partition
+    from fanout.forecast.model import Machine, Setting
+    from fanout.forecast.server_run import World
+    from fanout.loop import Decisions
     from fanout.policy import Policy
-
-#: Shares of the mailboxes between which the pace of a run is taken: all workers are at work, and none has run out of it.
-STEADY = (0.15, 0.45)
 
 _ERRORS = {cause: Error("Forecast", "", cause, retryable=cause.retryable) for cause in Cause}
 
@@ -47,63 +64,34 @@ class _Due(NamedTuple):
     chunks: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a run meets."""
-
-    server: Server
-    #: The server's mailboxes.
-    tape: Tape
-    machine: Machine
-    outage: Outage | None = None
-
-
-class Steady:
-    """The pace of a run while all of its workers are at work."""
-
-    def __init__(self, count: int) -> None:
-        self._shares = [share * count for share in STEADY]
-        #: When so many were settled, for each of the shares.
-        self._marks: list[tuple[float, int]] = []
-
-    def note(self, now: float, settled: int) -> None:
-        """So many are settled now."""
-        if len(self._marks) < len(self._shares) and settled >= self._shares[len(self._marks)]:
-            self._marks.append((now, settled))
-
-    @property
-    def each(self) -> float:
-        """Seconds by which a mailbox more makes the run longer; 0 for a run that ended before it had a pace."""
-        if len(self._marks) < len(self._shares):
-            return 0.0
-        (begin, few), (end, many) = self._marks
-        return (end - begin) / max(1, many - few)
-
-
 class VirtualRun:
     """One run, from its call to its last mailbox."""
 
-    def __init__(self, count: int, setting: Setting, how: Partition, world: World, policy: Policy = ORDINARY) -> None:
-        server, machine = world.server, world.machine
-        lanes = setting.lanes if server.separate else 1
-        self.dispatch = Dispatch(count, how, setting.workers, policy, lanes=setting.lanes)
+    def __init__(self, worlds: Sequence[World], setting: Setting, machine: Machine, policy: Policy = ORDINARY) -> None:
+        """`worlds`: the servers, each of which has as many workers as the setting says."""
+        #: The ordinal of each server's first mailbox.
+        self._firsts = [*accumulate([world.count for world in worlds[:-1]], initial=0)]
+        starts = zip(worlds, self._firsts, strict=True)
+        self.servers = [ServerRun(world, setting, policy, first) for world, first in starts]
+        self.dispatch = _decisions([server.dispatch for server in self.servers])
         self.workers, self.sessions = Timeline(), Timeline()
-        self.steady = Steady(count)
         self._machine = machine
-        self._visits = Visits(server, world.tape, world.outage)
-        self._visitors = [Visitor(number, [0.0] * lanes) for number in range(setting.workers)]
-        self._computing = computing(server, world.tape.mean, machine.cores, setting.workers * lanes)
+        self._visitors = [
+            Visitor(place, [0.0] * server.lanes) for place, server in enumerate(self.servers * setting.workers)
+        ]
+        lanes = setting.workers * max(server.lanes for server in self.servers)
+        self._places = range(len(worlds))
+        #: Of each server, those that share the cores.
+        self._lanes = [0] * len(worlds)
+        self._cores = sharing([(world.server, world.tape.mean) for world in worlds], machine.cores, lanes)
         self._always_looks = policy.rate is not None
         self._due: list[_Due] = []
-        self._happened = 0
-        self._at_work = 0
-        #: Workers that have no chunk yet: those who have one will soon share the cores with them.
-        self._coming: set[int] = set()
+        #: Events that were caused so far.
+        self.happened = 0
+        #: When the next worker can be started, and when one can be let go: one is after the other.
         self._template_free = machine.begin
-        #: Workers that have a process, and how many had one to begin with.
-        self._living = self._begun = 0
-        #: Mailboxes that wait for another attempt; at what workers hang, and since when; whether somebody will look.
-        self._waiting: set[int] = set()
+        self._let_go = 0.0
+        #: At what workers hang, and since when; whether somebody will look.
         self._hanging: dict[int, Told] = {}
         self._looking = False
 
@@ -111,7 +99,8 @@ class VirtualRun:
         """Seconds until every mailbox is settled, or the run stops, and its workers are let go."""
         now = self._machine.begin
         self._perform(self.dispatch.handle(Begun(), now), now)
-        self._begun = self._living
+        for server in self.servers:
+            server.begun = server.living
         while not self.dispatch.finished:
             due = heapq.heappop(self._due)
             if self._is_stale(due):
@@ -121,9 +110,12 @@ class VirtualRun:
             self._perform(self.dispatch.handle(event, now), now)
             self._finish_chunks(due.worker, due.chunks, now)
             now += self._cost(event)
-            self.steady.note(now, self.dispatch.settled)
-            self._see_to_it_that_somebody_looks(now)
-        return now + self._machine.end * self._living
+            self._take_note(self._places if isinstance(event, Looked) else (due.worker % len(self.servers),), now)
+        return now + self._machine.end * sum(server.living for server in self.servers)
+
+    def _server(self, worker: int) -> ServerRun:
+        """The one that a worker is of (fanout/legs.py)."""
+        return self.servers[worker % len(self.servers)]
 
     # --- what is performed --------------------------------------------------------------------------------------------
 
@@ -135,35 +127,42 @@ class VirtualRun:
                 case StartWorker(worker):
                     self._start(self._visitors[worker], now)
                 case Retry(ordinal):
-                    self._waiting.add(ordinal)
+                    self.servers[bisect_right(self._firsts, ordinal) - 1].waiting.add(ordinal)
                 case TerminateWorker(worker) if worker in self._hanging:
                     ended = Ended(worker, "SIGTERM", (self._hanging[worker].first,))
                     self._happen(now, self._visitors[worker], ended)
+                case StopWorker(worker) | KillWorker(worker) if self._server(worker).dispatch.finished:
+                    self._let_go = max(self._let_go, now) + self._machine.end
+                    self._happen(self._let_go, self._visitors[worker], Ended(worker, "exit code 0", ()))
                 case _:
-                    pass  # what is kept is kept nowhere, and only who hangs is asked to end
+                    pass  # what is kept is kept nowhere, and only who hangs, or has nothing more to do, is asked to end
 
     def _start(self, worker: Visitor, now: float) -> None:
         """Workers are forked one after the other."""
-        self._living += 1
-        self._coming.add(worker.number)
+        server = self._server(worker.number)
+        server.living += 1
+        server.coming.add(worker.number)
+        self._count_lanes(worker)
         worker.free = [0.0] * len(worker.free)
         self._template_free = max(self._template_free, now) + self._machine.start
         self._happen(self._template_free + self._machine.pipe, worker, Heard(worker.number, Ready()))
 
     def _send(self, worker: Visitor, chunk: Chunk, now: float) -> None:
+        place = worker.number % len(self.servers)
+        server = self.servers[place]
         if chunk.count == 1:
-            self._waiting.discard(chunk.first)
-        before, begun = self._visits.sessions, now + self._machine.pipe
+            server.waiting.discard(chunk.first)
+        before, begun = server.visits.sessions, now + self._machine.pipe
         if not worker.chunks:
-            self._at_work += 1
+            server.begin_work(begun)
+            server.coming.discard(worker.number)
+            self._count_lanes(worker)
             self.workers.add(begun, 1)
         worker.chunks += 1
-        self._coming.discard(worker.number)
         if worker.number not in self._hanging:
-            lanes = (self._at_work + len(self._coming)) * len(worker.free)
-            cpu = self._computing[min(lanes, len(self._computing) - 1)]
-            self._tell(worker, chunk, sorted(self._visits.chunk(worker, chunk, begun, cpu)))
-        self.sessions.add(begun, self._visits.sessions - before)
+            cpu = self._cores.seconds(place, self._lanes)
+            self._tell(worker, chunk, sorted(server.visits.chunk(worker, chunk, begun, cpu)))
+        self.sessions.add(begun, server.visits.sessions - before)
 
     def _tell(self, worker: Visitor, chunk: Chunk, told: list[Told]) -> None:
         """Have the parent hear of a chunk, part by part."""
@@ -177,8 +176,8 @@ class VirtualRun:
                 self._happen(part.time + late, worker, Ended(worker.number, "SIGSEGV", (part.first,)))
 
     def _happen(self, time: float, worker: Visitor, event: Event, chunks: int = 0) -> None:
-        self._happened += 1
-        heapq.heappush(self._due, _Due(time, self._happened, worker.number, worker.life, event, chunks))
+        self.happened += 1
+        heapq.heappush(self._due, _Due(time, self.happened, worker.number, worker.life, event, chunks))
 
     # --- what has happened --------------------------------------------------------------------------------------------
 
@@ -199,10 +198,12 @@ class VirtualRun:
         """A worker has ended: what it would have told is stale."""
         self._finish_chunks(worker.number, worker.chunks, now)
         self.sessions.add(now, -worker.sessions)
-        self._visits.leave(worker)
+        server = self._server(worker.number)
+        server.visits.leave(worker)
         worker.life += 1
-        self._living -= 1
-        self._coming.discard(worker.number)
+        server.living -= 1
+        server.coming.discard(worker.number)
+        self._count_lanes(worker)
         self._hanging.pop(worker.number, None)
 
     def _finish_chunks(self, number: int, chunks: int, now: float) -> None:
@@ -212,8 +213,14 @@ class VirtualRun:
         worker = self._visitors[number]
         worker.chunks -= chunks
         if not worker.chunks:
-            self._at_work -= 1
+            self._server(number).end_work(now)
+            self._count_lanes(worker)
             self.workers.add(now, -1)
+
+    def _count_lanes(self, worker: Visitor) -> None:
+        """Another number of them shares the cores, of the server that a worker is of."""
+        place = worker.number % len(self.servers)
+        self._lanes[place] = self.servers[place].computing
 
     def _cost(self, event: Event) -> float:
         """Seconds that the parent needs for an event: it does one after the other."""
@@ -222,12 +229,29 @@ class VirtualRun:
 
     # --- looks --------------------------------------------------------------------------------------------------------
 
-    def _see_to_it_that_somebody_looks(self, now: float) -> None:
-        """The parent looks at its workers once a second; here only where there may be something to be seen."""
-        if not self._looking and (self._waiting or self._hanging or self._living < self._begun or self._always_looks):
+    def _take_note(self, places: Sequence[int], now: float) -> None:
+        """Of how far these servers have come; and see to it that somebody looks.
+
+        The parent looks at its workers once a second; here only where there may be something to be seen.
+        """
+        wanted = self._always_looks or bool(self._hanging)
+        for place in places:
+            server = self.servers[place]
+            server.note(now)
+            wanted = wanted or server.wants_a_look
+        if wanted and not self._looking and not self.dispatch.finished:
             self._looking = True
-            self._happened += 1
-            heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self._happened, 0, 0, Looked([])))
+            self.happened += 1
+            heapq.heappush(self._due, _Due(self.dispatch.wake_at(now), self.happened, 0, 0, Looked([])))
+
+
+def _decisions(dispatches: Sequence[Dispatch]) -> Decisions:
+    """Who decides: the dispatch of a server, or the legs of several, whose names nobody asks for here."""
+    return dispatches[0] if len(dispatches) == 1 else Legs([""] * len(dispatches), dispatches, _nobody_joins)
+
+
+def _nobody_joins(joined: Joined) -> Dispatch:
+    raise RuntimeError(f"{joined}, and every server was there when the run began")
 
 
 def _still(worker: Visitor, at: int) -> Reading:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fanout.forecast.model import Machine, Outage, Server, Setting
+from fanout.forecast.server_run import World
 from fanout.forecast.tape import Tape
-from fanout.forecast.virtual import VirtualRun, World
+from fanout.forecast.virtual import VirtualRun
 from fanout.partition import partition
 from fanout.policy import Policy
 from workers.simulated.options import Delay
@@ -33,7 +34,6 @@ class Case:
         """Seconds, and the run."""
         how = partition(self.setting.chunk_size, self.setting.workers, 255)
         tape = Tape.of(self.server, self.count, Random(self.seed))
-        run = VirtualRun(
-            self.count, self.setting, how, World(self.server, tape, self.machine, self.outage), self.policy
-        )
+        world = World(self.server, tape, self.count, how, self.outage)
+        run = VirtualRun([world], self.setting, self.machine, self.policy)
         return run.seconds(), run
