@@ -114,7 +114,9 @@ def export(run_file: Path, output: str, *, force: bool) -> None:
 @click.option("--failed", is_flag=True, help="Name each mailbox that failed, with its cause.")
 @click.option("--slowest", type=click.IntRange(1), metavar="N", help="Name the N mailboxes that took longest.")
 def show(run_file: Path, mailbox: str | None, *, failed: bool, slowest: int | None) -> None:
-    """Show the summary of a run, its failures, or one mailbox, in capitals or not, with what the job printed.
+    """Show the summary of a run, its failures, or one of its mailboxes.
+
+    Of a mailbox, whose name may be in capitals or not, each attempt is told, with what the job printed.
 
     \b
     fanout show census-20261122-120000.fanout --failed

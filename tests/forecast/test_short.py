@@ -66,7 +66,7 @@ def test_one_that_goes_on_and_has_done_nothing_yet_is_to_be_waited_for(tmp_path:
         sources.measured(file, separate=False)
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.033, "under 0.1 s"), (0.4, "0.4 s")])
+@pytest.mark.parametrize(("seconds", "told"), [(0.033, "under 100 ms"), (0.4, "400 ms")])
 def test_an_outage_is_nothing_to_reckon_with_in_a_run_that_is_over_at_once(seconds: float, told: str) -> None:
     lines = list(report(lasting(seconds), None))
 
@@ -78,8 +78,8 @@ def test_an_outage_is_told_of_a_run_that_is_long_enough_for_one(tmp_path: Path) 
     found, short = lasting(1.0), lasting(0.4)
     picture.draw(short, tmp_path / "short.svg")
 
-    assert outage(found).startswith("10 min 0 s in the middle of the run costs ")
-    assert "an outage: nothing to reckon with in a run that takes 0.4 s" in texts(tmp_path / "short.svg")
+    assert outage(found).startswith("10 min in the middle of the run costs ")
+    assert "an outage: nothing to reckon with in a run that takes 400 ms" in texts(tmp_path / "short.svg")
 
 
 def test_an_outage_that_nobody_asked_for_is_not_told_of_a_short_run_either() -> None:
