@@ -471,7 +471,8 @@ class Dispatch:
         self._chunks += 1
         size = neighbours.stop - neighbours.first
         self._pace.spend(size)
-        return Chunk(self._chunks, neighbours.first, size, neighbours.attempt)
+        put_off = self._fates.put_off(neighbours.first) if size == 1 else 0
+        return Chunk(self._chunks, neighbours.first, size, neighbours.attempt, put_off=put_off)
 
     def _send(self, number: int, worker: Worker, chunk: Chunk, now: float) -> list[Command]:
         if not worker.flights:

@@ -96,6 +96,10 @@ class Fates:
         self._busy.pop(ordinal, None)
         return None
 
+    def put_off(self, ordinal: int) -> int:
+        """How often a mailbox was put off because the server was busy."""
+        return self._busy[ordinal]
+
     def died(self, ordinal: int, attempt: int, death: Death) -> Fate:
         """What becomes of the mailbox that a worker was at when it died."""
         error = _error_of(death)

@@ -331,7 +331,7 @@ def test_a_busy_server_is_asked_again_with_no_attempt_counted() -> None:
     for chunk in range(1, BUSY_PATIENCE + 1):
         assert dispatch.handle(Heard(0, Failed(chunk, 0, 0.5, BUSY)), now) == [Retry(0, 1, 0.5, BUSY)]
         now += 1.0
-        assert dispatch.handle(Looked([]), now) == [Send(0, Chunk(chunk + 1, 0, 1))]
+        assert dispatch.handle(Looked([]), now) == [Send(0, Chunk(chunk + 1, 0, 1, put_off=chunk))]
 
     assert dispatch.handle(Heard(0, Failed(BUSY_PATIENCE + 1, 0, 0.5, BUSY)), now) == [Settle(0, 0, 1, 0.5, BUSY)]
 

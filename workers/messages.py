@@ -131,6 +131,8 @@ class Chunk(Message, frozen=True):
     attempt: int = 1
     #: Their names in order; None where the server computes a name from the ordinal.
     addresses: list[str] | None = None
+    #: How often the server was busy for the mailbox before, of one that goes out again by itself.
+    put_off: int = 0
 
     @property
     def ordinals(self) -> range:

@@ -19,16 +19,16 @@ SLOT_BYTES = 64
 _ELEMENTS = SLOT_BYTES // 8
 
 #: The elements of a slot: the ordinal of the mailbox that the worker is at, how many round trips its session has made
-#: (modulo 2**64), written by the parent whether it is to leave (0 or 1), how many mailboxes it has opened ahead of that one, and
-#: which attempt at them this is, counted from 1 (0 where nobody counts).
-AT, BEATS, STOP, AHEAD, ATTEMPT = 0, 1, 2, 3, 4
+#: (modulo 2**64), written by the parent whether it is to leave (0 or 1), how many mailboxes it has opened ahead of that one,
+#: which attempt at them this is, counted from 1 (0 where nobody counts), and how often the server was busy for them before.
+AT, BEATS, STOP, AHEAD, ATTEMPT, PUT_OFF = 0, 1, 2, 3, 4, 5
 
 #: What element AT holds while its worker is at no mailbox. No ordinal is as large.
 NOWHERE = 2**64 - 1
 
 
 class Slot(Protocol):
-    """The elements AT, BEATS, STOP, AHEAD and ATTEMPT, by their places. Raises ValueError in what a worker forked."""
+    """The elements AT, BEATS, STOP, AHEAD, ATTEMPT and PUT_OFF, by their places. Raises ValueError in what a worker forked."""
 
     def __getitem__(self, place: int, /) -> int: ...
     def __setitem__(self, place: int, value: int, /) -> None: ...
@@ -111,7 +111,7 @@ class Slots:
         """Make the slot ready for a new worker: nowhere, no round trip, not asked to leave, and at no attempt."""
         slot = number * _ELEMENTS
         self._elements[slot + AT] = NOWHERE
-        for place in (BEATS, STOP, AHEAD, ATTEMPT):
+        for place in (BEATS, STOP, AHEAD, ATTEMPT, PUT_OFF):
             self._elements[slot + place] = 0
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ import msgspec
 from workers.causes import Cause
 from workers.failures import describe, unwritable
 from workers.messages import MAX_RESULT, Failed, Found, Leaving, Unable
-from workers.slots import AT, ATTEMPT, NOWHERE, STOP
+from workers.slots import AT, ATTEMPT, NOWHERE, PUT_OFF, STOP
 from workers.totals import NOTHING, SUMS, Totals, written
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Visitor:
         findings = _Findings(chunk, begun, self.terms)
         self.quick = False
         self._heed()
-        self._slot[ATTEMPT] = chunk.attempt
+        self._slot[ATTEMPT], self._slot[PUT_OFF] = chunk.attempt, chunk.put_off
         while findings.next < findings.stop and not self.leaving:
             for _ in self._walk(findings):
                 yield self._told(findings)

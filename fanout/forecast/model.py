@@ -102,8 +102,6 @@ class Server:
     troubles: Mapping[Trouble, float] = field(default_factory=dict)
     #: How often a busy mailbox is refused.
     backoff: int = 1
-    #: Whether each worker is refused, and cut off, anew: those of `sim:` have each a server to itself.
-    apart: bool = False
     #: Sessions at a time; None for no limit.
     sessions: int | None = None
     #: Whether every mailbox has a connection of its own, so that those of a worker need not wait for one another.

@@ -86,7 +86,6 @@ def simulated(url: str, count: int, trials: Trials, *, separate: bool) -> Source
         refusal=options.latency.mean + trial.cpu / 2,
         troubles=_troubles((fault, _share(share, count)) for fault, share in options.faults.items()),
         backoff=options.backoff,
-        apart=True,
         separate=separate,
     )
     return Source(

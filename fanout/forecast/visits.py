@@ -63,8 +63,8 @@ class Visits:
         self._outage = outage
         #: Sessions that are open.
         self.sessions = 0
-        #: How often a worker was refused a mailbox, or anybody was.
-        self._refused: Counter[tuple[int | None, int]] = Counter()
+        #: How often a mailbox was refused.
+        self._refused: Counter[int] = Counter()
 
     def chunk(self, worker: Visitor, chunk: Chunk, begun: float, cpu: float) -> Iterator[Told]:
         """What is told of a chunk. `cpu`: seconds in which a mailbox has its CPU seconds."""
@@ -145,10 +145,9 @@ class Visits:
             return Told(time, ordinal, 1, Cause.STALL, last=True)
         if trouble is Trouble.CRASH:
             return Told(soon, ordinal, 1, Cause.CRASH, last=True)
-        who = (worker.number if self._server.apart else None, ordinal)
-        self._refused[who] += 1
-        if self._refused[who] > (self._server.backoff if trouble is Trouble.BUSY else 1):
-            del self._refused[who]  # it is well, and not asked for again
+        self._refused[ordinal] += 1
+        if self._refused[ordinal] > (self._server.backoff if trouble is Trouble.BUSY else 1):
+            del self._refused[ordinal]  # it is well, and not asked for again
             return None
         if trouble is Trouble.BUSY:
             return Told(soon, ordinal, 1, Cause.BUSY)

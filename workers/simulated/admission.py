@@ -41,8 +41,8 @@ class Admission:
         self._denial = options.deny
         self._refusals = Tally()
 
-    def admit(self, request: LogonRequest) -> Logon:
-        """Raises RopFailure: UNKNOWN_USER, NO_ACCESS, SERVER_BUSY; INVALID_PARAMETER, LOGON_FAILED for the flags."""
+    def admit(self, request: LogonRequest, put_off: int = 0) -> Logon:
+        """`put_off`: how often somebody was told before that the server is busy for this mailbox. Raises RopFailure: UNKNOWN_USER, NO_ACCESS, SERVER_BUSY; INVALID_PARAMETER, LOGON_FAILED for the flags."""
         if not request.logon_flags & LOGON_PRIVATE:  # public folders there are none
             raise RopFailure(HResult.MAPI_E_LOGON_FAILED)
         if not request.open_flags & _REPLID_MAPPING:
@@ -50,7 +50,7 @@ class Admission:
         ordinal = self._population.ordinal(request.essdn)
         if ordinal is None:
             raise RopFailure(ErrorCode.UNKNOWN_USER)
-        locked = self._faulty and self._locked(self._population.address(ordinal))
+        locked = self._faulty and self._locked(self._population.address(ordinal), put_off)
         try:
             return Logon(self._population.mailbox(ordinal), locked=locked)
         except FileNotFoundError as error:  # listed, and gone since then
@@ -58,12 +58,12 @@ class Admission:
         except OSError as error:
             raise RopFailure(code_of(error)) from error
 
-    def _locked(self, address: str) -> bool:
+    def _locked(self, address: str, put_off: int) -> bool:
         """Whether the logon succeeds and the mailbox stays shut. Raises RopFailure where it does not succeed."""
         faults = self._faults
         if faults.has(Fault.MISSING, address):
             raise RopFailure(ErrorCode.UNKNOWN_USER)
-        if faults.has(Fault.BUSY, address) and self._refusals.count(address) <= self._backoff:
+        if faults.has(Fault.BUSY, address) and max(self._refusals.count(address), put_off + 1) <= self._backoff:
             raise RopFailure(ErrorCode.SERVER_BUSY)
         if not faults.has(Fault.DENIED, address):
             return False

@@ -230,7 +230,7 @@ class SimulatedOptions:
     ] = None
     backoff: Annotated[
         int,
-        Option(_whole(0, 1000), "N", "logons of a busy mailbox that each worker is answered with server busy"),
+        Option(_whole(0, 1000), "N", "logons of a busy mailbox that are answered with server busy"),
     ] = 1
     overflow: Annotated[
         Overflow,

@@ -1,8 +1,8 @@
 """The simulated Exchange server: a Transport and a Directory in this process.
 
 Session contexts, faults, delays and counters are here; what a ROP buffer does is in `execute`. One instance a
-worker: limits and refusals are counted for this process alone. A connection is cut once for all workers, because each is
-told which attempt at a mailbox it makes.
+worker: limits are counted for this process alone. What passes, a busy mailbox or one that cuts its connection, passes once for all
+workers, because each is told which attempt at a mailbox it makes, and how often that was put off.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from workers.urls import ServerUrlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workers.mapi.rops import Request
+    from workers.mapi.rops import LogonRequest, Request
+    from workers.simulated.objects import Logon
     from workers.simulated.options import SimulatedOptions
     from workers.simulated.stores import Population
 
@@ -68,6 +69,8 @@ class SimulatedServer:
         self.pause = pause
         #: Tells which attempt at its mailbox the caller of `execute` makes, counted from 1; 0 where it does not count.
         self.attempt: Callable[[], int] = int
+        #: Tells how often the caller was told before, by whichever server, that this one is busy for its mailbox.
+        self.put_off: Callable[[], int] = int
         faults = FaultPlan(options)
         self._admission = Admission(population, options, faults)
         self._trouble = Trouble(population, faults) if faults else None
@@ -101,8 +104,11 @@ class SimulatedServer:
             requests, handles = decode(rop_buffer)
             if self._trouble:
                 self._suffer(self._trouble, context, requests, latency)
-            execution = Execution(session.connection, handles, self.options.overflow, self._admission.admit)
+            execution = Execution(session.connection, handles, self.options.overflow, self._admit)
             return execution.run(requests, len(rop_buffer))
+
+    def _admit(self, request: LogonRequest) -> Logon:
+        return self._admission.admit(request, self.put_off())
 
     def disconnect(self, context: int) -> None:
         """All that is open in the context is gone. One that is not there is gone already."""

@@ -13,7 +13,7 @@ from workers.mapi.profile import ConnectFlags, Profile
 from workers.simulated.population import GeneratedPopulation
 from workers.simulated.server import simulated_server
 from workers.simulated.stores import mailbox_dn
-from workers.slots import ATTEMPT
+from workers.slots import ATTEMPT, PUT_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,5 +84,6 @@ class SimulatedService:
 
     def session(self, slot: Slot) -> MapiSession:
         self._transport.attempt = partial(slot.__getitem__, ATTEMPT)
+        self._transport.put_off = partial(slot.__getitem__, PUT_OFF)
         counted = replace(self._profile, transport=CountingTransport(self._transport, slot))
         return MapiSession(counted, mailbox_dn, self._population.address)
