@@ -121,7 +121,7 @@ def test_what_was_put_off_waits_for_the_end_of_the_pause() -> None:
 
     assert after(dispatch, Looked([]), now=100.0) == []
     assert after(dispatch, Continued(), now=100.0) == [StartWorker(0)]
-    assert after(dispatch, Heard(0, Ready()), now=100.0) == [Send(0, Chunk(2, 0, 1))]
+    assert after(dispatch, Heard(0, Ready()), now=100.0) == [Send(0, Chunk(2, 0, 1, put_off=1))]
 
 
 def test_more_workers_are_started_as_long_as_there_is_something_for_them() -> None:
