@@ -243,7 +243,7 @@ def _check_workforce(force: Workforce) -> None:
         raise UsageError(f"there is no start method {force.start_method!r}; there are fork and spawn")
 
 
-def cut(force: Workforce, announced: Announced) -> Partition:
+def cut(force: Workforce, announced: Announced | Server) -> Partition:
     """How the mailboxes of a server are cut for so many workers. Raises ValueError."""
     check_concurrency(force.concurrency, announced)
     return partition(force.chunk_size, force.workers, announced.capacity, announced.arithmetic)

@@ -34,7 +34,7 @@ from workers.servers import scheme_of
 from workers.urls import ServerUrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from fanout.conduct import Outlet, Task, Workforce
     from fanout.errors import FanoutError
@@ -83,6 +83,7 @@ class Convoy:
         all. `among`: the servers to be asked, the others are awaited; None for all. Raises UsageError for rosters that are all
         empty, and for a chunk or a concurrency above a capacity; StoppedError, or CredentialsError, when no server can be asked.
         """
+        self._check_portions()
         for place, each in enumerate(self._alone):
             if among is None or each.server in among:
                 self._ask(place, each)
@@ -97,6 +98,14 @@ class Convoy:
         source, names, whole = self._source(len(legs)), self._ledger.names, Whole.of(legs)
         roster = Roster(count, source, names, numbered=False, whole=whole, legs=tuple(legs), unlisted=unlisted)
         return roster, ByServer(tuple(cuts))
+
+    def _check_portions(self) -> None:
+        """Raise UsageError for what a session of any of the servers can't hold, before it is asked: it may answer late."""
+        try:
+            for server in self._servers:
+                cut(self._workforce, server)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def _source(self, servers: int) -> str:
         """Where the roster comes from, which so many servers have told their part of."""
@@ -139,14 +148,17 @@ class Convoy:
         Raises UsageError when workers can't have the job, StoppedError when the ledger or the sink takes no more.
         """
         assert isinstance(how, ByServer)
-        for place, each in enumerate(how.cuts):
-            if each.is_awaited and place not in self._surveys.under_way:
+        crew = _Crew(self._workforce, task, todo)
+        legs = [crew.leg_of(each, roster.leg(each.server)) for each in how.cuts]
+        for place, (each, leg) in enumerate(zip(how.cuts, legs, strict=True)):
+            if not isinstance(leg, Awaited):
+                self._surveys.drop(place)  # it has nothing left to be visited, whatever the server will say
+            elif place not in self._surveys.under_way:
                 alone = self._alone[place]
                 self._ask(place, replace(alone, names=()) if roster.leg(each.server) else alone)
         merge = Merge(self._ledger, roster, outlet.sink, jobs.marks(task.job).totals)
-        crew = _Crew(self._workforce, task, todo)
-        legs = [crew.leg_of(each, roster.leg(each.server)) for each in how.cuts]
-        decisions = Legs(self._mailboxes.servers, legs, crew.joined)
+        unlisted = [place for place, each in enumerate(how.cuts) if roster.leg(each.server) is None]
+        decisions = Legs(self._mailboxes.servers, legs, crew.joined, unlisted)
         begins = [
             msgspec.structs.replace(begin_of(each, self._workforce, task), tells_server=True) for each in self._alone
         ]
@@ -156,7 +168,7 @@ class Convoy:
 
     def _hear(self, roster: Roster, tell: Callable[[str, Joined], object], events: list[Event]) -> list[Event]:
         """Take out of the events what concerns roster workers; put in which servers have joined by it."""
-        if not self._surveys.under_way:
+        if self._surveys.is_quiet:
             return events
         rest: list[Event] = []
         for event in events:
@@ -178,8 +190,8 @@ class Convoy:
             roster.join(leg)
             roster.source = self._source(len(roster.legs))
             self._ledger.grow(roster)
-        known = leg.ordinals if leg else range(0)
-        return Joined(place, known.start, len(known), *self._decided(survey))
+        how, why = self._decided(survey)
+        return Joined(place, leg.first if leg else 0, leg.count if leg else None, how, why)
 
 
 class _Crew:
@@ -191,14 +203,15 @@ class _Crew:
         self._todo = todo
 
     def leg_of(self, cut: Cut, leg: Leg | None) -> Dispatch | Awaited:
-        """The leg of a server; for one that can't be asked it has been decided."""
+        """The leg of a server; for one that can't be asked it has been decided, and one that is done need not be."""
         ordinals = leg.ordinals if leg else range(0)
-        if cut.is_awaited:
-            return Awaited(self._force.workers, len(ordinals), len(ordinals) - self._left(ordinals).count)
+        left = self._left(ordinals).count
+        if cut.is_awaited and (left or not leg):
+            return Awaited(self._force.workers, len(ordinals), len(ordinals) - left)
         return self._dispatch(ordinals, cut.how, cut.why)
 
     def joined(self, event: Joined) -> Dispatch:
-        return self._dispatch(range(event.first, event.first + event.count), event.how, event.why)
+        return self._dispatch(range(event.first, event.first + (event.count or 0)), event.how, event.why)
 
     def _dispatch(self, ordinals: range, how: Partition | None, why: Error | None) -> Dispatch:
         dispatch = Dispatch(
@@ -274,6 +287,15 @@ def _check_asked(cuts: list[Cut]) -> None:
         return
     kind = CredentialsError if all(why.cause is Cause.CREDENTIALS for _, why in errors) else StoppedError
     raise kind("; ".join(f"{server}: {why.message}" for server, why in errors))
+
+
+def missing(how: Partition, roster: Roster, todo: Rest | None = None) -> Iterator[Cut]:
+    """Those servers that a run begins without; but one of which nothing is left is not missed."""
+    for each in how.cuts if isinstance(how, ByServer) else ():
+        leg = roster.leg(each.server)
+        left = None if leg is None else todo.within(leg.ordinals).count if todo else leg.count
+        if each.how is None and left != 0:
+            yield each
 
 
 def conductor_of(

@@ -236,7 +236,7 @@ class Dispatch:
         else:
             verdict = Retry(failed.ordinal, attempt, failed.seconds, failed.error)
             self._work.put_off(failed.ordinal, put_off.attempt, now + put_off.seconds)
-        silent = self._reach.attempted(failed.error, failed.seconds, self._staff.wanted * self._lanes)
+        silent = self._reach.attempted(failed.error, failed.seconds, int(self._pace.window))
         self.stopped_by = self.stopped_by or silent
         told = range(failed.ordinal, failed.ordinal + 1)
         return [verdict, *self._advance(number, worker, flight, told, now), *self._rouse(more, now)]

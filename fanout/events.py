@@ -110,9 +110,9 @@ class Joined(_Fact, frozen=True):
 
     #: Which of the servers, by its place among them.
     place: int
-    #: The ordinal of its first mailbox, and how many there are.
+    #: The ordinal of its first mailbox, and how many there are; None where nobody knows.
     first: int
-    count: int
+    count: int | None
     #: How they are cut; None where it is left out, and why it is.
     how: Partition | None
     why: Error | None = None

@@ -40,8 +40,9 @@ def entries(folder: Path) -> Iterator[Entry | str]:
         raise UsageError(f"this is no folder: {folder}")
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            with RunFile.open(path) as file:
-                yield _entry(file)
+            with RunFile.open(path) as file, file.standing_still():
+                entry = _entry(file)
+            yield entry
         except FanoutError as error:
             yield str(error)
 

@@ -52,7 +52,7 @@ from workers.causes import Cause
 from workers.messages import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fanout.dispatch import Dispatch
     from fanout.events import Command, Event, Reading
@@ -106,15 +106,20 @@ class Legs:
     """A run's decisions, from Begun to the last mailbox of the last server."""
 
     def __init__(
-        self, servers: Sequence[str], legs: Sequence[Dispatch | Awaited], leg_of: Callable[[Joined], Dispatch]
+        self,
+        servers: Sequence[str],
+        legs: Sequence[Dispatch | Awaited],
+        leg_of: Callable[[Joined], Dispatch],
+        unlisted: Iterable[int] = (),
     ) -> None:
         """`servers`: their names, for people, in the order of the legs. A leg that is finished already is passed over.
 
-        `leg_of` makes the leg of a server that was awaited.
+        `leg_of` makes the leg of a server that was awaited. `unlisted`: places of servers whose mailboxes nobody knows.
         """
         self._servers = servers
         self._legs = [*legs]
         self._leg_of = leg_of
+        self._unlisted = set(unlisted)
         #: Those that go on, by their place.
         self._open = {place: leg for place, leg in enumerate(legs) if not leg.finished}
 
@@ -148,9 +153,9 @@ class Legs:
             if not isinstance(end, Error) or _is_of_the_job(end):  # the same for all
                 return end
         lost = [
-            GivenUp(server, leg.stopped_by, leg.count - leg.settled, known=leg.count > 0)
-            for server, leg in zip(self._servers, self._legs, strict=True)
-            if isinstance(leg.stopped_by, Error) and (leg.settled < leg.count or not leg.count)
+            GivenUp(self._servers[place], leg.stopped_by, leg.count - leg.settled, known=place not in self._unlisted)
+            for place, leg in enumerate(self._legs)
+            if isinstance(leg.stopped_by, Error) and (leg.settled < leg.count or place in self._unlisted)
         ]
         return given_up(lost, len(self._legs)) if lost else None
 
@@ -206,6 +211,8 @@ class Legs:
         if not isinstance(awaited, Awaited):
             return
         leg = self._legs[event.place] = self._open[event.place] = self._leg_of(event)
+        if event.count is not None:
+            self._unlisted.discard(event.place)
         if leg.finished:
             del self._open[event.place]
             return

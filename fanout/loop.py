@@ -2,6 +2,8 @@
 
 engine --events--> dispatch --commands--> engine (start, send, kill)
                                      \\--> merge  (keep, settle, note)
+
+What concerns roster workers is taken out of the events first, by an ear that may be given.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from fanout.ledger import SinkPlace
 from fanout.lives import Stamp
 from fanout.outcomes import failure_line
 from fanout.relisting import relist
-from fanout.roster import Leg, Roster
+from fanout.roster import Leg, Roster, Whole
 from fanout.sink import STDOUT, Sink
 from fanout.work import Rest
 from fanout.workplace import THIS_MACHINE, Workplace
@@ -58,9 +58,11 @@ def roster(file: RunFile) -> Roster:
     told = file.facts()
     kept = told["roster"]
     if not kept["numbered"]:
-        legs = tuple(msgspec.convert(leg, Leg) for leg in told["legs"])
+        legs, whole = msgspec.convert(told["legs"], tuple[Leg, ...]), msgspec.convert(told["whole"], Whole | None)
         unlisted = tuple(told["unlisted"])
-        return Roster(kept["count"], kept["source"], file.names, numbered=False, legs=legs, unlisted=unlisted)
+        return Roster(
+            kept["count"], kept["source"], file.names, numbered=False, whole=whole, legs=legs, unlisted=unlisted
+        )
     address = server_at(told["server"]).address
     return Roster(kept["count"], kept["source"], lambda ordinals: [address(each) for each in ordinals], numbered=True)
 

@@ -157,7 +157,7 @@ class Leg:
     #: The ordinal of the first, and how many there are.
     first: int
     count: int
-    #: SHA-256 of their names, in hex.
+    #: SHA-256 of their names, in hex, as the server has listed them last: the names of a run stand whatever that is.
     digest: str
     #: What they are a shard of; None where they are all there are.
     whole: Whole | None = None

@@ -71,6 +71,10 @@ class Survey:
         if self._given is None:
             self._take(names)
 
+    def end(self) -> None:
+        """Nobody wants to know any more."""
+        self._listing.end()
+
     @property
     def ended(self) -> bool:
         """Whether all is known, or why nothing is."""
@@ -143,6 +147,8 @@ class Surveys:
         #: Those of which all is known, or why nothing is; and the others.
         self.ended: dict[int, Survey] = {}
         self.under_way: dict[int, Survey] = {}
+        #: Those that nobody wants any more, until their workers have ended.
+        self._dropped: dict[int, Survey] = {}
 
     def begin(self, number: int, survey: Survey) -> None:
         self.under_way[number] = survey
@@ -153,15 +159,26 @@ class Surveys:
         return self.under_way.get(number) or self.ended.get(number)
 
     def hear(self, event: Event) -> int | None:
-        """Take what has happened to the roster worker of one that is under way; its number, or None for any other event."""
+        """Take what has happened to the roster worker of one that has not ended; its number, or None for any other event."""
         number: int = getattr(event, "worker", -1)
-        survey = self.under_way.get(number)
+        survey = self.under_way.get(number) or self._dropped.get(number)
         if survey is None:
             return None
         survey.hear(event)
-        if survey.ended:
+        if survey.ended and not self._dropped.pop(number, None):
             self.ended[number] = self.under_way.pop(number)
         return number
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no roster worker is left."""
+        return not self.under_way and not self._dropped
+
+    def drop(self, number: int) -> None:
+        """Nobody wants to know any more what this one says."""
+        if survey := self.under_way.pop(number, None):
+            self._dropped[number] = survey
+            survey.end()
 
     def wait(self, patience: float | None = None) -> None:
         """Hear them until all have ended; or until one has ended well, and the others have had as long again: a second at least,

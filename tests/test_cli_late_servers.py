@@ -47,8 +47,8 @@ class Frozen:
 
 
 @contextmanager
-def frozen() -> Iterator[Frozen]:
-    command = [sys.executable, "-m", "fanout", "serve", SECOND, *USER]
+def frozen(url: str = SECOND) -> Iterator[Frozen]:
+    command = [sys.executable, "-m", "fanout", "serve", url, *USER]
     environment = ENVIRONMENT | {"FANOUT_PASSWORD": PASSWORD}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -81,9 +81,9 @@ def beginning(url: str) -> list[str]:
     return ["run", "census", "--server", url, "--server", FIRST, *ACCOUNT, "--run-file", "r.fanout", "-o", "all.jsonl"]
 
 
-def wait_for(path: Path, count: int, run: subprocess.Popen[str]) -> None:
-    """Until so many records are in a file, while the run goes on."""
-    while not path.exists() or path.read_bytes().count(b"\n") < count:
+def wait_for(path: Path, count: int, run: subprocess.Popen[str], text: str = "\n") -> None:
+    """Until so many records are in a file, or so many with a text, while the run goes on."""
+    while not path.exists() or path.read_text().count(text) < count:
         with suppress(subprocess.TimeoutExpired):
             run.wait(0.05)
         assert run.returncode is None
@@ -153,8 +153,8 @@ def test_a_server_that_is_silent_when_a_run_is_gone_on_with_keeps_its_mailboxes_
     """It was listed when the run began, so that its mailboxes are known."""
     with frozen() as server:
         server.thaw()
-        with running(folder, *beginning(server.url)[:-2], "-o", "first.jsonl", "--rate", "10/s") as killed:
-            wait_for(folder / "first.jsonl", 2, killed)
+        with running(folder, *beginning(server.url)[:-2], "-o", "first.jsonl", "--rate", "4/s") as killed:
+            wait_for(folder / "first.jsonl", 1, killed)
             killed.kill()
         server.process.send_signal(signal.SIGSTOP)
         with running(folder, "resume", "r.fanout", *ACCOUNT[2:]) as run:
@@ -164,6 +164,21 @@ def test_a_server_that_is_silent_when_a_run_is_gone_on_with_keeps_its_mailboxes_
 
     assert (run.returncode, lines[-1]) == (0, "50 done, 0 failed, of 50")
     assert f"joined: {server.url}: 20 mailboxes" in lines
+
+
+def test_a_server_that_is_silent_when_nothing_of_it_is_left_is_not_waited_for(folder: Path) -> None:
+    with frozen("sim:1?messages=3") as server:
+        server.thaw()
+        with running(folder, *beginning(server.url), "--rate", "4/s") as stopped:
+            wait_for(folder / "all.jsonl", 1, stopped, server.url)
+            stopped.send_signal(signal.SIGINT)
+        server.process.send_signal(signal.SIGSTOP)
+        with running(folder, "resume", "r.fanout", *ACCOUNT[2:]) as run:
+            lines = said(run)
+
+    assert (run.returncode, lines[-1]) == (0, "31 done, 0 failed, of 31")
+    assert [line for line in lines if server.url in line] == [f"server    {server.url}: 1 done, 0 failed, of 1"]
+    assert visited(folder) == {server.url: 1, FIRST: 30}
 
 
 def test_an_interrupt_does_not_wait_for_a_server_that_does_not_answer(folder: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import multiprocess.process
 import psutil
 import pytest
 
@@ -56,6 +59,18 @@ def until(engine: Engine, kind: type[Event]) -> list[Event]:
     return events
 
 
+@contextmanager
+def full_machine() -> Iterator[None]:
+    """One that has no room for another process."""
+
+    def refuse(_: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiprocess.process.BaseProcess, "start", refuse)
+        yield
+
+
 def have_ended(ends: list[int]) -> bool:
     """Whether all these processes end before the test gives up. Takes their descriptors."""
     ready = [bool(select.select([end], [], [], LIMIT)[0]) for end in ends]
@@ -85,6 +100,15 @@ def test_what_is_posted_goes_out_with_the_next_wait(engine: ProcessEngine) -> No
         heard += until(engine, Heard)
 
     assert heard[1:] == [Heard(0, Found(1, 5, 2, b"5\n6\n", b"11")), Heard(0, Found(2, 7, 1, b"7\n", b"7"))]
+
+
+def test_a_machine_without_room_for_the_template_is_tried_again(engine: ProcessEngine) -> None:
+    with full_machine(), pytest.raises(BlockingIOError):
+        engine.start(0, begin("number"))
+
+    engine.start(0, begin("number"))
+
+    assert until(engine, Heard)[-1] == Heard(0, Ready())
 
 
 def test_a_worker_that_is_retired_ends_well(engine: ProcessEngine) -> None:

@@ -35,14 +35,15 @@ LATE = Joined(1, first=5, count=3, how=Fixed(5))
 
 
 def dispatch(joined: Joined) -> Dispatch:
-    leg = Dispatch(joined.count, joined.how or Fixed(1), WORKERS, first=joined.first)
+    leg = Dispatch(joined.count or 0, joined.how or Fixed(1), WORKERS, first=joined.first)
     leg.stopped_by = joined.why
     return leg
 
 
 def legs_of(awaited: Awaited) -> Legs:
     """`a:` with five mailboxes, and `b:`, which is awaited."""
-    legs = Legs(["a:", "b:"], [Dispatch(5, Fixed(5), WORKERS), awaited], dispatch)
+    unlisted = [] if awaited.count else [1]
+    legs = Legs(["a:", "b:"], [Dispatch(5, Fixed(5), WORKERS), awaited], dispatch, unlisted)
     assert legs.handle(Begun(), 0.0) == [StartWorker(0, 0)]
     return legs
 
@@ -79,13 +80,22 @@ def test_the_run_waits_for_a_server_when_all_others_are_done() -> None:
 def test_a_server_that_cannot_be_asked_after_all_is_given_up_alone() -> None:
     legs = legs_of(Awaited(WORKERS))
 
-    assert legs.handle(Joined(1, 0, 0, None, GONE_AWAY), 2.0) == []
+    assert legs.handle(Joined(1, 0, None, None, GONE_AWAY), 2.0) == []
     done(legs, 0, 0, 5)
 
     assert (legs.finished, legs.settled) == (True, 5)
     assert legs.stopped_by == Error(
         "ServersGivenUp", f"1 of 2 servers given up: b: (not listed): {GONE_AWAY.message}", Cause.SERVER
     )
+
+
+def test_a_server_that_has_no_mailbox_is_not_missed_when_it_is_down() -> None:
+    legs = Legs(["a:", "b:"], [Dispatch(5, Fixed(5), WORKERS), dispatch(Joined(1, 5, 0, None, GONE_AWAY))], dispatch)
+    legs.handle(Begun(), 0.0)
+
+    done(legs, 0, 0, 5)
+
+    assert (legs.finished, legs.stopped_by) == (True, None)
 
 
 def test_a_mistake_in_the_job_waits_for_no_server_that_is_silent() -> None:

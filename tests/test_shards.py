@@ -112,6 +112,17 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
+def test_a_shard_that_is_gone_on_with_knows_what_it_is_a_shard_of(folder: Folder) -> None:
+    part = folder.begin(1, 2)
+
+    roster = resume.roster(part.file)
+
+    sharing = Sharing(Shard((1,), 2))
+    assert list(sharing.of(NAMES))
+    assert roster.whole == sharing.whole
+    part.file.close()
+
+
 def names_in(path: Path) -> list[str]:
     with RunFile.open(path) as file:
         return [outcome.mailbox for outcome in file.outcomes()]

@@ -56,6 +56,18 @@ def test_a_server_that_answers_nobody_is_given_up_after_fifteen_timeouts_of_each
     assert run.dispatch.settled == 0
 
 
+def test_workers_that_rest_for_a_busy_server_are_not_waited_for() -> None:
+    busy = Error("MailboxError", "not now", Cause.BUSY, retryable=True)
+    run = Run(workers=5)
+    run.tell(*[busy] * 8)
+
+    run.tell(*[SILENT] * 14)
+    before = run.dispatch.finished
+    run.tell(SILENT)
+
+    assert (before, run.dispatch.finished) == (False, True)
+
+
 def test_threads_count_as_workers_do() -> None:
     run = Run(workers=1, lanes=5)
 

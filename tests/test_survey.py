@@ -122,9 +122,13 @@ def test_a_trial_of_two_does_not_wait_for_all_names() -> None:
 
 
 def test_a_sample_is_taken_of_all_names() -> None:
-    one = asked(Choice(sample=2, limit=1), says=[SERVER, Listed(["anna", "berta"]), Listed(["carl"]), Listed([])])
+    choice, pages = Choice(sample=1, limit=1), [["anna", "berta"], ["carl", "dora", "emil", "fred"]]
+    (wanted,) = choice.of([*pages[0], *pages[1]])
+    assert wanted in pages[1]  # or a listing that ends with the first page would do
 
-    assert len([*one.names()]) == 1
+    one = asked(choice, says=[SERVER, *map(Listed, pages), Listed([])])
+
+    assert [*one.names()] == [wanted]
 
 
 def test_names_that_were_given_are_known_whatever_becomes_of_the_server() -> None:
@@ -251,6 +255,18 @@ def test_a_mistake_is_told_as_soon_as_one_server_shows_it() -> None:
 
     with pytest.raises(UsageError, match="a chunk of 300 mailboxes"):
         several.wait()
+
+
+def test_what_was_dropped_is_heard_to_its_end_and_is_nobodys() -> None:
+    engine = FakeEngine(FakeClock())
+    several = surveys(engine, survey(engine, 0))
+
+    several.drop(0)
+    before = several.is_quiet
+    numbers = [several.hear(event) for event in (Heard(0, SERVER), *engine.wait(None))]
+
+    assert (before, several.is_quiet) == (False, True)
+    assert (numbers, several.ended, engine.killed) == ([0, 0], {}, [0])
 
 
 def test_what_concerns_no_roster_worker_is_left_to_others() -> None:

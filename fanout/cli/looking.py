@@ -131,6 +131,7 @@ def show(run_file: Path, mailbox: str | None, *, failed: bool, slowest: int | No
         elif slowest:
             lines = summary.of_slowest(file, slowest)
         else:
-            lines = summary.of_run(file)
+            with file.standing_still():  # the roster of a run over several servers may grow
+                lines = iter([*summary.of_run(file)])
         for line in lines:
             show_line(line)

@@ -34,11 +34,10 @@ from fanout.cli.words import (
     workforce_of,
 )
 from fanout.conduct import Outlet, Report, Task
-from fanout.convoy import PATIENCE, conductor_of
+from fanout.convoy import PATIENCE, conductor_of, missing
 from fanout.errors import CredentialsError, StoppedError, UsageError
 from fanout.events import Interrupted
 from fanout.facts import Intent
-from fanout.partition import ByServer
 from fanout.runfile import RunFile
 from fanout.sink import STDOUT, Sink
 from fanout.systemd import Notifier
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
     from fanout.conduct import Conductor, Mailboxes
     from fanout.convoy import Convoy
     from fanout.events import Joined
-    from fanout.partition import Partition
+    from fanout.partition import Cut, Partition
     from fanout.roster import Roster
     from fanout.voices import Journal, Voice
     from fanout.work import Rest
@@ -268,7 +267,7 @@ def _start(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
     try:
         with conductor_of(intent.mailboxes, intent.workforce, file, workplace) as conductor:
             roster, how = conductor.survey(PATIENCE)
-            _say_who_is_missing(how, manner.voice)
+            _say_who_is_missing(missing(how, roster), manner.voice)
             sink = Sink.open(given["output"], force=given["force"]) if given["output"] else None
             facts.begin(file, intent, roster, sink.place if sink else None, conductor.capacity)
             return _conduct(file, conductor, _Ready(intent, roster, how, sink), manner)
@@ -300,12 +299,12 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         return code
     unchanged = resuming.survey(file, intent, workplace, accept_changes=manner.given["accept_changes"])
     roster = resuming.roster(file)
-    _say_who_is_missing(unchanged.how, manner.voice)
     file.sit_down(unchanged.sitting)
     for change in unchanged.sitting.accepted:
         say(f"changed, and accepted: {change}")
     todo = file.forget_failed(only) if only else resuming.todo(file)
     file.commit()
+    _say_who_is_missing(missing(unchanged.how, roster, todo), manner.voice)
     try:
         sink = resuming.sink(file)
     except StoppedError as error:
@@ -318,12 +317,11 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
         return _conduct(file, conductor, _Ready(intent, roster, unchanged.how, sink, todo), manner)
 
 
-def _say_who_is_missing(how: Partition, voice: Voice) -> None:
-    """Say which servers the run begins without."""
-    for cut in how.cuts if isinstance(how, ByServer) else ():
+def _say_who_is_missing(cuts: Iterable[Cut], voice: Voice) -> None:
+    for cut in cuts:
         if cut.why:
             _say_left_out(voice, cut.server, cut.why)
-        elif cut.is_awaited:
+        else:
             voice.tell(f"awaited: {cut.server}: it joins the run when it has answered", "awaited", server=cut.server)
 
 
@@ -336,7 +334,7 @@ def _say_joined(voice: Voice, server: str, joined: Joined) -> None:
     if joined.why:
         _say_left_out(voice, server, joined.why)
     else:
-        told = f"joined: {server}: {joined.count:,} mailboxes"
+        told = f"joined: {server}: {joined.count or 0:,} mailboxes"
         voice.tell(told, "joined", server=server, mailboxes=joined.count)
 
 

@@ -335,16 +335,23 @@ class ProcessEngine:
     # --- the template -------------------------------------------------------------------------------------------------
 
     def _start_template(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        os.set_blocking(self._control.fileno(), False)
+        """Raises OSError where the machine has no room for it; another one can be started then."""
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        os.set_blocking(control.fileno(), False)
         safe = _safe_method(self._method)
         main = template.forked_main if safe == "fork" else template.main
         arguments = (theirs, self._method, list(sys.path), self._mark)
-        self._template = multiprocess.get_context(safe).Process(target=main, args=arguments, daemon=False)
-        with template.own_imports_first():
-            self._template.start()
-        theirs.close()
-        self._selector.register(self._control, selectors.EVENT_READ)
+        process = multiprocess.get_context(safe).Process(target=main, args=arguments, daemon=False)
+        try:
+            with template.own_imports_first():
+                process.start()
+        except BaseException:
+            control.close()
+            raise
+        finally:
+            theirs.close()
+        self._control, self._template = control, process
+        self._selector.register(control, selectors.EVENT_READ)
 
     def _tell_template(self, packet: bytes, descriptors: list[int]) -> None:
         """Have it take a packet, though it may be busy with those before. What it has to say meanwhile is heard."""
