@@ -44,8 +44,8 @@ class Figures(msgspec.Struct, frozen=True):
 
     @property
     def seconds_left(self) -> float | None:
-        """None while nothing can be said of it."""
-        goes_on = self.rate and self.going is Going.ON
+        """None while nothing can be said of it: also where all that is known is settled, and another server is awaited."""
+        goes_on = self.rate and self.going is Going.ON and self.settled < self.count
         return round((self.count - self.settled) / self.rate, 1) if goes_on else None
 
     @property
@@ -56,7 +56,7 @@ class Figures(msgspec.Struct, frozen=True):
     def _pace(self) -> str:
         if self.going is not Going.ON:
             return self.going
-        left = f", {rough((self.count - self.settled) / self.rate)} left" if self.rate else ""
+        left = "" if self.seconds_left is None else f", {rough((self.count - self.settled) / self.rate)} left"
         return f"{self.rate:,.0f} a second{left}"
 
 

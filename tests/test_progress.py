@@ -53,6 +53,15 @@ def test_the_count_grows_where_another_server_has_joined() -> None:
     assert said == ["20 of 50 mailboxes, 0 failed, 4 a second, 8 s left"]
 
 
+def test_where_all_that_is_known_is_settled_no_time_is_left_to_be_told() -> None:
+    said: list[str] = []
+    progress = Lines(said.append)
+    progress.show(0.0, 0, 0, 30)
+    progress.show(5.0, 30, 0, 30)
+
+    assert said == ["30 of 30 mailboxes, 0 failed, 6 a second"]
+
+
 def test_intervals_grow_by_half_up_to_the_longest() -> None:
     spoken: list[float] = []
     progress = Lines(lambda _: spoken.append(now))
