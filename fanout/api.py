@@ -123,7 +123,7 @@ class Found:
             return
         from fanout import facts  # a run that ends well does not wait for it
 
-        first = [f"{each.mailbox}: {each.error.message}" for each in islice(self.failed, 3) if each.error]
+        first = [f"{each.name}: {each.error.message}" for each in islice(self.failed, 3) if each.error]
         stopped = facts.stopped_by(self._report)
         told = [f"first: {'; '.join(first)}"] if first else []
         raise MailboxesFailedError("; ".join([repr(self), *told, *([f"stopped early: {stopped}"] if stopped else [])]))

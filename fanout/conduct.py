@@ -277,5 +277,5 @@ class Outlet:
     sink: Sink | None = None
     helm: Helm = UNSTEERED
     journal: Journal = field(default_factory=NoJournal)
-    #: Is told of each server that joins late, or can't.
+    #: Is told of each server that joins late, or is left out from now on.
     joined: Callable[[str, Joined], object] = lambda _, __: None

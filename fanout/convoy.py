@@ -162,12 +162,24 @@ class Convoy:
         begins = [
             msgspec.structs.replace(begin_of(each, self._workforce, task), tells_server=True) for each in self._alone
         ]
-        ear = partial(self._hear, roster, outlet.joined)
+        ear = partial(self._hear, roster, outlet.joined, decisions.given_up)
         loop = Loop(decisions, self._engine, begins, roster, merge, ear)
         return Report(roster, merge, lead(decisions, loop, outlet))
 
-    def _hear(self, roster: Roster, tell: Callable[[str, Joined], object], events: list[Event]) -> list[Event]:
-        """Take out of the events what concerns roster workers; put in which servers have joined by it."""
+    def _hear(
+        self,
+        roster: Roster,
+        tell: Callable[[str, Joined], object],
+        given_up: list[tuple[int, Error]],
+        events: list[Event],
+    ) -> list[Event]:
+        """Take out of the events what concerns roster workers; put in which servers have joined by it.
+
+        Whoever is told of that is told of those servers, too, that were given up since, while others go on.
+        """
+        while given_up:
+            gone, why = given_up.pop(0)
+            tell(self._alone[gone].server, Joined(gone, 0, None, None, why))
         if self._surveys.is_quiet:
             return events
         rest: list[Event] = []

@@ -120,6 +120,8 @@ class Legs:
         self._legs = [*legs]
         self._leg_of = leg_of
         self._unlisted = set(unlisted)
+        #: Servers that were given up, by their places, and why.
+        self.given_up: list[tuple[int, Error]] = []
         #: Those that go on, by their place.
         self._open = {place: leg for place, leg in enumerate(legs) if not leg.finished}
 
@@ -236,6 +238,8 @@ class Legs:
         for number, state in enumerate(leg.states):
             if state is not State.GONE:
                 yield end(self._number(place, number))
+        if isinstance(leg.stopped_by, Error):
+            self.given_up.append((place, leg.stopped_by))
         if _is_of_the_job(leg.stopped_by):
             for other in [*self._open]:
                 self._legs[other].stopped_by = leg.stopped_by

@@ -50,8 +50,13 @@ def of_report(
 def of_stopped(file: RunFile, error: StoppedError) -> Iterator[str]:
     """What is said when the outside world has stopped a run: what is committed counts."""
     yield f"stopped early: {error}"
-    told = file.facts()
     yield from on_each(by_server(file))
+    yield from ending(file)
+
+
+def ending(file: RunFile) -> Iterator[str]:
+    """How to go on with a run, where something is left, and its verdict."""
+    told = file.facts()
     yield from _ending(*file.counts(), told["roster"]["count"], file.path, told["unlisted"])
 
 
@@ -81,7 +86,7 @@ def of_run(file: RunFile) -> Iterator[str]:
     if at_work is None:
         yield from _ending(done, failed, told["roster"]["count"], file.path, told["unlisted"])
     else:
-        yield verdict(done, failed, told["roster"]["count"])
+        yield verdict(done, failed, told["roster"]["count"], len(told["unlisted"]))
 
 
 def of_idle(file: RunFile) -> Iterator[str]:
@@ -223,7 +228,7 @@ def _ending(done: int, failed: int, count: int, path: Path, unlisted: Sequence[s
     """`unlisted`: servers whose mailboxes are not among those counted."""
     if done + failed < count or unlisted:
         yield f"to go on with it: {to_go_on(path)}"
-    yield verdict(done, failed, count)
+    yield verdict(done, failed, count, len(unlisted))
 
 
 def to_go_on(path: Path) -> str:
@@ -246,6 +251,7 @@ def to_see_failures(path: Path) -> str:
     return f"{to_show(path)} --failed"
 
 
-def verdict(done: int, failed: int, count: int) -> str:
-    """The last line of all that is said of a run."""
-    return f"{done:,} done, {failed:,} failed, of {count:,}"
+def verdict(done: int, failed: int, count: int, unlisted: int = 0) -> str:
+    """The last line of all that is said of a run. `unlisted`: servers whose mailboxes are not among those counted."""
+    more = f" and those of {unlisted:,} server{'s' if unlisted > 1 else ''} not listed yet" if unlisted else ""
+    return f"{done:,} done, {failed:,} failed, of {count:,}{more}"

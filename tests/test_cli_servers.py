@@ -93,8 +93,10 @@ def test_a_server_that_refuses_the_account_is_left_out_and_the_other_is_done(tmp
         f"server    {ONE}: 30 done, 0 failed, of 30",
         f"server    {REFUSES}: not listed yet, its mailboxes are not known",
         "to go on with it: fanout resume r.fanout",
-        "30 done, 0 failed, of 30",
+        "30 done, 0 failed, of 30 and those of 1 server not listed yet",
     ]
+    compared = fanout(tmp_path, "diff", "r.fanout", "r.fanout").stderr.splitlines()
+    assert compared[-2] == f"r.fanout: {REFUSES} was not listed: its mailboxes are only in the other run"
 
 
 @pytest.mark.spawns
@@ -117,7 +119,7 @@ def test_a_server_that_is_down_from_the_beginning_is_taken_in_by_a_resume(tmp_pa
     account = ("--user", "admin@sim.example", "--password-file", "password")
 
     code, lines = run(tmp_path, *both(down, ONE), *account, "-o", "all.jsonl")
-    assert (code, lines[-1]) == (3, "30 done, 0 failed, of 30")
+    assert (code, lines[-1]) == (3, "30 done, 0 failed, of 30 and those of 1 server not listed yet")
     assert f"left out: {down}: " in lines[0]
     with serving(TWO, "--port", str(port), *account[:2]):
         again = fanout(tmp_path, "resume", "r.fanout", *FEW, "--password-file", "password")
@@ -147,6 +149,18 @@ def test_a_server_that_was_given_up_is_gone_on_with_and_the_other_is_not_visited
     assert failed.startswith(f"u00000003@sim.example on {faulty}\tmissing")
     only = fanout(tmp_path, "resume", "r.fanout", "--only-failed", *FEW)
     assert only.stderr.splitlines()[-1] == "49 done, 1 failed, of 50"
+
+
+@pytest.mark.spawns
+def test_a_server_that_is_given_up_is_told_of_while_the_other_goes_on(tmp_path: Path) -> None:
+    faulty = f"{TWO}&missing=u00000003@sim.example"
+
+    _, lines = run(tmp_path, *both("sim:80?latency=20ms", faulty), "--max-failures", "0")
+
+    (told,) = [line for line in lines if line.startswith(f"left out: {faulty}: 1 of ")]
+    assert told.endswith("mailboxes failed, more than --max-failures allows")
+    (shown,) = [line for line in lines if line.startswith("stopped early: ")]
+    assert lines.index(told) < lines.index(shown)
 
 
 @pytest.mark.spawns

@@ -177,6 +177,7 @@ def test_a_server_that_stops_answering_in_the_middle_holds_up_nobody() -> None:
     assert isinstance(stopped, Error)
     assert stopped.cause is Cause.SERVER
     assert stopped.message.startswith(f"1 of 2 servers given up: b: ({4000 - len(world.settled):,} mailboxes left): ")
+    assert [place for place, _ in world.legs.given_up] == [1]
 
 
 def test_a_server_that_is_a_hundred_times_slower_holds_up_nobody() -> None:

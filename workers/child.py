@@ -78,7 +78,8 @@ class Kit(NamedTuple):
 
 def prepare() -> Kit:
     """Do what a worker needs neither pipe nor slot for, in its own process or in that which it will be a fork of."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for asked in (signal.SIGINT, signal.SIGHUP):  # which a terminal sends to all of a run: the parent decides
+        signal.signal(asked, signal.SIG_IGN)
     faulthandler.enable(2)
     faulthandler.register(DUMP, 2)
     output = Output(private_slot())

@@ -81,8 +81,8 @@ def main(control: socket.socket, start_method: str, path: list[str], mark: str) 
     """
     sys.path[:] = path
     os.environ[FAMILY] = mark
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; this process ends when it has
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, signal.SIG_IGN)  # the parent decides; this process ends when it has
     become_subreaper()
     template = Template(control, start_method)
     gc.freeze()  # what is here by now is not a worker's to collect: a look at it would end the sharing of its memory

@@ -70,4 +70,7 @@ def diff(before: Path, after: Path) -> None:
         totals = (file.facts().get("totals") for file in (first, second))
         for line in comparison.differences(*totals):
             say(f"totals  {line}")
+        for path, file in ((before, first), (after, second)):
+            for server in file.facts()["unlisted"]:
+                say(f"{path}: {server} was not listed: its mailboxes are only in the other run")
     say(comparison.summary(kinds))

@@ -291,11 +291,11 @@ def _go_on(file: RunFile, intent: Intent, manner: _Manner, workplace: Workplace)
     left = sum(before.failed[cause] for cause in only) if only else resuming.todo(file).count
     if not left and not roster.unlisted:
         manner.notifier.ready("nothing is left to do")
-        code, counts = (
-            _exit_code(before.done, before.failed, roster.count, intent.tolerated),
-            (*file.counts(), roster.count),
-        )
-        _sum_up(manner.voice, [f"nothing is left to do: {file.path}", summary.verdict(*counts)], counts, code)
+        code = _exit_code(before.done, before.failed, roster.count, intent.tolerated)
+        causes = "" if only == frozenset(Cause) else f" by {', '.join(sorted(only or ()))}"
+        told = f"nothing failed{causes}" if only else "nothing is left to do"
+        lines = [f"{told}: {file.path}", *summary.ending(file)]
+        _sum_up(manner.voice, lines, (*file.counts(), roster.count), code)
         return code
     unchanged = resuming.survey(file, intent, workplace, accept_changes=manner.given["accept_changes"])
     roster = resuming.roster(file)

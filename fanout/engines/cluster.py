@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from fanout.conduct import Workforce
 
-#: Has the Dask workers of a cluster of our own ignore the SIGINT that a terminal sends to all: the parent decides.
-DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+#: Has the Dask workers of a cluster of our own ignore what a terminal sends to all: the parent decides.
+DEAF = "import signal\nfor asked in (signal.SIGINT, signal.SIGHUP):\n    signal.signal(asked, signal.SIG_IGN)\n"
 
 #: What a task does. A text, for the scheduler looks into tasks, and need not have fanout.
 LEND = "__import__('fanout.engines.berth', fromlist=['lend']).lend(name, *manner)"
