@@ -37,6 +37,7 @@ from workers.messages import (
     Unable,
 )
 from workers.output import IMPORTED, Output
+from workers.own_server import own_server, work_for
 from workers.pipe import Pipe
 from workers.roster import listing
 from workers.servers import server_at
@@ -155,6 +156,7 @@ def _work(pipe: Pipe, place: _Place) -> None:
         return
     if begin.access.user:
         leave_no_core()
+    work_for(begin.server if begin.tells_server else None)
     try:
         server = server_at(begin.server, separate_connections=begin.separate_connections, access=begin.access)
         job = load(begin.job, begin.options) if begin.job else None
@@ -255,4 +257,4 @@ def _visitors(
 def _recorder(begin: Begin, job: Callable[[Mailbox], object]) -> Recorder:
     if begin.recording is Recording.RESULTS:
         return ResultsRecorder(job, time.monotonic)
-    return RecordsRecorder(job, time.monotonic, begin.server if begin.tells_server else None)
+    return RecordsRecorder(job, time.monotonic, own_server())

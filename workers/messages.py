@@ -116,7 +116,7 @@ class Begin(Message, frozen=True):
     access: Access = ANYBODY
     #: Whether the parent merges by the function that the job brings.
     merging: bool = False
-    #: Whether records say which server it is: those of a run over several.
+    #: Whether records say which server it is, and jobs are told: those of a run over several.
     tells_server: bool = False
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from workers.jobs import mbox
 from workers.jobs.whole import replacing
 from workers.marks import job
+from workers.own_server import own_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,13 +46,14 @@ def save(
     """Saves every message as a file below a directory: EML, or an mbox file for each folder.
 
     The files are `directory`/MAILBOX/FOLDER/DATE-ID.eml, or MAILBOX/FOLDER.mbox (mboxrd: lines end in LF, the oldest message
-    first). Each appears at once and whole, and a message that is there already is not read again, so a run can be stopped
-    and gone on with at any time. Tells how many messages there are, how many were new, and the bytes of these.
+    first); in a run over several servers `directory`/SERVER/MAILBOX/..., where SERVER is its URL. Each appears at once and
+    whole, and a message that is there already is not read again, so a run can be stopped and gone on with at any time.
+    Tells how many messages there are, how many were new, and the bytes of these.
 
     Example: fanout run save --server sim:20 -a directory=mail -a format=mbox
     Result: {"messages": 80, "new": 80, "bytes": 1311232}
     """
-    place, add = directory / file_name(mailbox.address), _add_files if format == "eml" else _add_to_mbox
+    place, add = _place(directory, mailbox), _add_files if format == "eml" else _add_to_mbox
     saved = {"messages": 0, "new": 0, "bytes": 0}
     for folder in mailbox.folders():
         named = _named(folder)
@@ -60,6 +62,13 @@ def save(
         saved["new"] += len(sizes)
         saved["bytes"] += sum(sizes)
     return saved
+
+
+def _place(directory: Path, mailbox: Mailbox) -> Path:
+    """Where the mailbox is saved: another server of the run may have one of the same name."""
+    server = own_server()
+    home = directory / file_name(server) if server else directory
+    return home / file_name(mailbox.address)
 
 
 def _add_files(place: Path, named: list[tuple[str, Message]]) -> list[int]:
