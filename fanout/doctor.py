@@ -246,7 +246,9 @@ def _mailbox(url: str, access: Access, mailbox: str | None) -> Iterator[Sign]:
         )
         return
     except FanoutError as error:
-        yield Sign(State.ILL, "roster", str(error), "name one with --mailbox where the server lists none")
+        unlisted = "name one with --mailbox, for the server lists none"
+        silent = "ask whether the service works: it takes connections, and a run would come no further"
+        yield Sign(State.ILL, "roster", str(error), unlisted if isinstance(error, UsageError) else silent)
         return
     if mailbox is None:
         yield _well("roster", f"lists mailboxes, {outcome.mailbox} first")

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shlex
+import signal
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,7 +147,7 @@ def stopped_by(report: Report) -> str | None:
         case None:
             return None
         case Interrupted(signal=number):
-            return f"interrupted by signal {number}"
+            return f"interrupted by {signal.Signals(number).name}"
         case Closed(why):
             return why
         case error:

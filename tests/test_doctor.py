@@ -117,6 +117,19 @@ def test_each_of_several_servers_is_looked_at_under_its_name_and_an_account_is_f
     assert found.return_value == 1
 
 
+@pytest.mark.spawns
+def test_a_server_that_takes_connections_and_answers_nothing_is_not_said_to_list_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FANOUT_PASSWORD", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"mapi+http://127.0.0.1:{mute.getsockname()[1]}/mapi/emsmdb?timeout=1"
+        found = CliRunner().invoke(cli, ["doctor", "--server", url, "--user", "anna"], standalone_mode=False)
+
+    (place,) = [place for place, line in enumerate(found.stdout.splitlines()) if line.startswith("FAIL  roster")]
+    assert "ask whether the service works" in found.stdout.splitlines()[place + 1]
+
+
 @pytest.mark.parametrize("servers", [[], ["--server", "sim:3", "--server", "sim:4"]])
 def test_a_mailbox_of_no_server_or_of_several_is_a_mistake(servers: list[str]) -> None:
     found = CliRunner().invoke(cli, ["doctor", "--mailbox", "anna", *servers])

@@ -172,7 +172,7 @@ def test_a_run_that_was_stopped_keeps_what_was_committed_and_says_why(file: RunF
 
 
 @pytest.mark.parametrize(
-    ("reason", "said"), [(None, None), (Interrupted(15), "interrupted by signal 15"), (DENIED, "not yours")], ids=repr
+    ("reason", "said"), [(None, None), (Interrupted(15), "interrupted by SIGTERM"), (DENIED, "not yours")], ids=repr
 )
 def test_what_stopped_a_run_is_said_for_people(reason: Error | Interrupted | None, said: str | None) -> None:
     assert facts.stopped_by(report(stopped_by=reason)) == said
@@ -234,7 +234,7 @@ def test_a_run_that_was_stopped_says_by_what() -> None:
     lines = list(summary.of_report(report(stopped_by=Interrupted(2)), Path("run.fanout")))
 
     assert lines == [
-        "stopped early: interrupted by signal 2",
+        "stopped early: interrupted by SIGINT",
         "to go on with it: fanout resume run.fanout",
         "0 done, 0 failed, of 10",
     ]

@@ -116,7 +116,7 @@ def test_an_interrupt_gives_what_is_there() -> None:
         assert found.stopped_by == Interrupted(signal.SIGINT)
         assert 5 <= len(found.succeeded) < 500_000
         assert found.totals == len(found.succeeded)
-        assert "<p>stopped early: interrupted by signal 2</p>" in found._repr_html_()
+        assert "<p>stopped early: interrupted by SIGINT</p>" in found._repr_html_()
 
 
 #: What a kernel does: the cells are run in `__main__`, one after the other, and none of them is in a file.

@@ -133,7 +133,7 @@ def troubled(path: Path) -> Path:
     made.retried(53, Error("WorkerDied", "by SIGSEGV", Cause.CRASH))
     made.leaked(3, 7, line=9)
     made.leaked(4, 2, line=12)
-    return made.close(stopped_by="interrupted by signal 2")
+    return made.close(stopped_by="interrupted by SIGINT")
 
 
 def all_failed(path: Path) -> Path:

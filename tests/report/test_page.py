@@ -105,7 +105,7 @@ def test_what_failed_stands_there_by_cause_with_the_command_that_visits_it_again
     path = troubled(tmp_path / "run.fanout")
     text = text_of(page_of(path))
 
-    assert "Stopped early: interrupted by signal 2 50 done, 4 failed, of 60" in text
+    assert "Stopped early: interrupted by SIGINT 50 done, 4 failed, of 60" in text
     assert f"To go on with it: fanout resume {path}" in text
     assert f"denied · 2 mailboxes fanout resume {path} --only-failed=denied" in text
     assert "MapiError: OpenMsgStore: MAPI_E_NO_ACCESS (0x80070005)" in text
