@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from fanout.work import Rest
     from fanout.workplace import Workplace
     from workers.access import Access
+    from workers.servers import Scheme
+
+T = TypeVar("T")
 
 #: Seconds that a run waits at most, when one server has said what it has, for the others to say it, too: they then stand in its
 #: roster in the order in which they are named.
@@ -274,14 +277,25 @@ def access_to(servers: Sequence[str], access: Access) -> list[Access]:
 
 
 def check_named_once(servers: Sequence[str]) -> None:
-    """Raise UsageError for a server that is named twice."""
-    if twice := next((server for server in servers if servers.count(server) > 1), None):
-        raise UsageError(f"{twice!r} is named twice; each server of a run is named once")
+    """Raise UsageError for a server that is named twice, perhaps in other words, and for URLs that can't be meant."""
+    seen: list[tuple[object, str]] = []
+    for server in servers:
+        place = _scheme(server, lambda scheme, url: scheme.place(url))
+        for other_place, other in seen:
+            if place == other_place:
+                named = f"{server!r} is named twice" if server == other else f"{other!r} and {server!r} are one server"
+                raise UsageError(f"{named}; each server of a run is named once")
+        seen.append((place, server))
 
 
 def _has_accounts(server: str) -> bool:
+    return _scheme(server, lambda scheme, _: scheme.accounts)
+
+
+def _scheme(server: str, ask: Callable[[Scheme, str], T]) -> T:
+    """What the scheme of a URL says of it. Raises UsageError for one that can't be meant."""
     try:
-        return scheme_of(server).accounts
+        return ask(scheme_of(server), server)
     except ServerUrlError as error:
         raise UsageError(str(error)) from error
 

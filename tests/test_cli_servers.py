@@ -217,6 +217,12 @@ def test_shards_of_a_run_over_several_servers_become_one_run(tmp_path: Path) -> 
     ("words", "said"),
     [
         ([*both(ONE, ONE)], "is named twice"),
+        ([*both("sim:30", "sim:30?seed=0")], "'sim:30' and 'sim:30?seed=0' are one server"),
+        (
+            [*both("mapi+http://A:80", "mapi+http://a/mapi/emsmdb/")],
+            "are one server; each server of a run is named once",
+        ),
+        ([*both("imaps://a", "imaps://a:993/")], "are one server; each server of a run is named once"),
         ([*both(ONE, "sims:3")], "a server's URL begins with one of"),
         ([*both(), "--user", "me", "--password-file", "password"], "there are no accounts there"),
         ([*both(), "--mailboxes-from", "plain.txt"], "give a table with a column server"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from workers.access import ANYBODY
 from workers.null import NullServer
 from workers.plugins import SERVERS, PluginError, added, added_as, loaded, package_of
+from workers.simulated.options import parse_options
 from workers.simulated.service import SimulatedService
-from workers.urls import ServerUrlError
+from workers.urls import ServerUrlError, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -114,6 +116,8 @@ class Scheme(NamedTuple):
     accounts: bool = False
     #: Whether its servers are spoken to in ROP buffers, and have a `profile` for that.
     speaks_mapi: bool = False
+    #: What two spellings of a URL have in common that are one server. Raises ServerUrlError.
+    place: Callable[[str], object] = str
 
 
 def _null(url: str, *, separate_connections: bool) -> Server:  # noqa: ARG001 - there is nothing to connect to
@@ -141,12 +145,21 @@ def _extra(name: str, module: str, maker: str) -> Callable[..., Server]:
     return make
 
 
-_imap = Scheme(_extra("imap", "workers.imap.service", "ImapService"), accounts=True)
-_mapi = Scheme(_extra("mapi", "workers.mapi.http.service", "MapiHttpService"), accounts=True, speaks_mapi=True)
+_imap = Scheme(
+    _extra("imap", "workers.imap.service", "ImapService"),
+    accounts=True,
+    place=partial(address_of, ports={"imaps": 993, "imap": 143}),
+)
+_mapi = Scheme(
+    _extra("mapi", "workers.mapi.http.service", "MapiHttpService"),
+    accounts=True,
+    speaks_mapi=True,
+    place=partial(address_of, ports={"mapi+https": 443, "mapi+http": 80}, path="/mapi/emsmdb"),
+)
 
 SCHEMES: dict[str, Scheme] = {
     "null": Scheme(_null),
-    "sim": Scheme(SimulatedService, speaks_mapi=True),
+    "sim": Scheme(SimulatedService, speaks_mapi=True, place=parse_options),
     "imaps": _imap,
     "imap": _imap,
     "mapi+https": _mapi,

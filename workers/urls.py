@@ -32,6 +32,15 @@ def host_of(url: str, example: str) -> SplitResult:
     return parts
 
 
+def address_of(url: str, ports: Mapping[str, int], path: str = "") -> tuple[str, str | None, int, str, str]:
+    """What two spellings of a URL have in common. `ports`: of each scheme where none is named; `path`: likewise.
+
+    Raises ServerUrlError.
+    """
+    parts = host_of(url, f"{next(iter(ports))}://mail.example.com")
+    return parts.scheme, parts.hostname, parts.port or ports[parts.scheme], parts.path.rstrip("/") or path, parts.query
+
+
 def options_of(parts: SplitResult, allowed: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The options behind the question mark. `allowed`: their names, each with its values, or none for any text.
 
