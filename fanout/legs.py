@@ -9,7 +9,8 @@ Workers have two numbers. To its dispatch a worker is one of that server's, from
 One that was still being asked for its mailboxes when the run began is awaited, and joins the others when it has said what it has.
 
 A server that is given up (it is gone, it refuses the account, too much failed) ends alone: its workers are killed, and what they
-were at is left. A job that no worker can have ends them all. One whose mailboxes all have their outcome lets its workers go, and the sessions that they hold.
+were at is left. A job that no worker can have ends them all. One whose mailboxes all have their outcome lets its workers go, and
+the sessions that they hold.
 """
 
 from __future__ import annotations
